@@ -1,0 +1,1 @@
+"""Cohort trains language models by Group Relative Policy Optimization (GRPO)."""

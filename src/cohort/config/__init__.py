@@ -1,0 +1,1 @@
+"""Options: pydantic tables that a TOML recipe is read into. No torch."""

@@ -1,0 +1,84 @@
+"""A recipe: one TOML file that is the whole run. A model, and the stages it goes through."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from cohort.config.base import Table
+from cohort.config.stages import AnyStage, PositiveInt
+
+
+class NewModel(Table):
+    """A small Llama made on the spot, its tokenizer from the first stage's task."""
+
+    hidden: PositiveInt = 128
+    """Width of the residual stream; a multiple of `heads`."""
+    layers: PositiveInt = 4
+    """Decoder layers."""
+    heads: PositiveInt = 4
+    """Query heads."""
+    key_value_heads: PositiveInt = 4
+    """Key and value heads; `heads` is a multiple of it."""
+    feed_forward: PositiveInt = 344
+    """Width of the feed-forward layers."""
+    context: PositiveInt = 128
+    """The longest prompt and answer together, in tokens."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if self.hidden % (2 * self.heads):
+            raise ValueError(
+                f"hidden is {self.hidden} and heads is {self.heads}: hidden must be a multiple of "
+                "twice the heads"
+            )
+        if self.heads % self.key_value_heads:
+            raise ValueError(
+                f"heads is {self.heads} and key_value_heads is {self.key_value_heads}: heads must "
+                "be a multiple of key_value_heads"
+            )
+        return self
+
+
+class Model(Table):
+    """The policy to begin with: a folder or hub name, or a new small one."""
+
+    path: str = ""
+    """A Hugging Face model folder, or a name on the hub."""
+    new: NewModel | None = None
+    """A small model made on the spot instead."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """The precision of weights and arithmetic."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if bool(self.path) == (self.new is not None):
+            raise ValueError("a model needs either path or new, and not both")
+        return self
+
+
+class Recipe(Table):
+    """The whole run: a seed, a model, and its stages in order."""
+
+    seed: Annotated[int, Field(ge=0)] = 1
+    """Every random choice of the run follows from this number."""
+    threads: Annotated[int, Field(ge=0)] = 0
+    """Torch threads; 0: as many as the machine has cores for this process."""
+    model: Model
+    """The policy to begin with."""
+    stage: Annotated[list[AnyStage], Field(min_length=1)]
+    """The stages, one `[[stage]]` table each."""
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _model_by_path(cls, value: object) -> object:
+        return {"path": value} if isinstance(value, str) else value
+
+    def stage_names(self) -> list[str]:
+        """A name per stage: its own, or its kind, numbered when a kind occurs twice."""
+        wanted = [stage.name or stage.kind for stage in self.stage]
+        return [
+            name if wanted[:i].count(name) == 0 else f"{name}-{wanted[:i].count(name) + 1}"
+            for i, name in enumerate(wanted)
+        ]

@@ -1,0 +1,192 @@
+"""The stages of a recipe, and what they ask of problems, rewards, sampling and the optimizer.
+
+Values only: nothing here opens a file or imports torch. Whether a reward or an algorithm exists is
+asked where it is defined, before a model is loaded.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, field_validator
+
+from cohort.config.base import Table
+
+PositiveInt = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Problems(Table):
+    """Where problems come from. `problems = "chain"` is short for `problems = { source = "chain" }`."""
+
+    source: str
+    """A built-in task (`chain`, `countdown`), a .jsonl, .csv or .parquet file, `hub:owner/name` for a
+    data set of the hub (extra `data`), or `file.py:function`."""
+    options: dict[str, Any] = {}
+    """Arguments of a built-in task or of the function, for example `{ numbers = [3, 4] }`."""
+    prompt: str = "prompt"
+    """The column that holds the prompt: text, or a list of chat messages."""
+    template: str = ""
+    """Text with `{column}` in it that makes the prompt instead of the `prompt` column."""
+    system: str = ""
+    """A system message; with it every prompt becomes a chat."""
+    chat: bool = False
+    """Put a text prompt into the user turn of the tokenizer's chat template."""
+    completion: str = "completion"
+    """The column with the answer to imitate (supervised stages)."""
+    columns: dict[str, str] = {}
+    """Other names for columns: `{ answer = "solution" }` gives rewards the column `solution` as `answer`."""
+    split: str = "train"
+    """The split of a hub data set."""
+    held_out: str = ""
+    """A second file (or split) with the held-out problems; empty: they are set aside from `source`."""
+    held_out_problems: PositiveInt = 200
+    """How many problems are held out: never trained on, the same for every seed."""
+
+
+class Reward(Table):
+    """One reward of a stage: its weight, and the arguments of its function as further keys."""
+
+    model_config = ConfigDict(extra="allow")
+
+    weight: float = 1.0
+    """What the value is multiplied with in the sum of the rewards."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The further keys, as keyword arguments of the function."""
+        return dict(self.model_extra or {})
+
+
+class Algorithm(Table):
+    """`algorithm = "grpo"`, or `{ name = "grpo", beta = 0.0 }` to depart visibly from its paper."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    """A row of `cohort algorithms`."""
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The choices that differ from the paper's."""
+        return dict(self.model_extra or {})
+
+
+class Optimizer(Table):
+    """AdamW (Loshchilov and Hutter 2019) with a linear warm-up and a schedule over the stage's steps."""
+
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-6
+    """The highest learning rate of the stage."""
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    """How the learning rate goes on after the warm-up; cosine and linear end at `final_share`."""
+    final_share: Fraction = 0.0
+    """The share of the highest learning rate that cosine and linear end at."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    """Optimizer updates over which the learning rate rises linearly from 0."""
+    beta1: Fraction = 0.9
+    """Decay of AdamW's first moment."""
+    beta2: Fraction = 0.999
+    """Decay of AdamW's second moment."""
+    epsilon: Annotated[float, Field(gt=0.0)] = 1e-8
+    """AdamW's epsilon."""
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    """AdamW's decoupled weight decay, on matrices only."""
+    max_gradient_norm: Annotated[float, Field(gt=0.0)] = 1.0
+    """The gradient is scaled down to this norm when it is larger."""
+
+
+def _as_table(value: object, key: str) -> object:
+    return {key: value} if isinstance(value, (str, int, float)) else value
+
+
+class Stage(Table):
+    """What every stage has: a name for tables and reports, and its problems."""
+
+    name: str = ""
+    """How reports call this stage; empty: its kind, numbered when a kind occurs twice."""
+    problems: Problems
+    """Where the problems come from."""
+
+    @field_validator("problems", mode="before")
+    @classmethod
+    def _problems_by_name(cls, value: object) -> object:
+        return _as_table(value, "source")
+
+
+class Sampled(Stage):
+    """A stage that samples answers and scores them."""
+
+    rewards: dict[str, Reward]
+    """Reward functions by name: the task's own, built-in ones, or `file.py:function`; value: a weight,
+    or a table with `weight` and the function's arguments."""
+    max_new_tokens: PositiveInt = 256
+    """The most tokens an answer may have."""
+    slots: PositiveInt = 64
+    """How many answers are sampled side by side; changes memory and speed, never an answer."""
+
+    @field_validator("rewards", mode="before")
+    @classmethod
+    def _weights_as_tables(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {name: _as_table(reward, "weight") for name, reward in value.items()}
+
+
+class Supervised(Stage):
+    """Imitation of demonstrations: the mean negative log-likelihood of their tokens."""
+
+    kind: Literal["supervised"]
+    steps: PositiveInt
+    """Optimizer updates."""
+    rows_per_step: PositiveInt = 32
+    """Demonstrations per update."""
+    tokens_per_microbatch: PositiveInt = 16384
+    """The most tokens one forward pass holds; changes memory and speed, never the gradient's sum."""
+    optimizer: Optimizer = Optimizer(learning_rate=1e-5, schedule="cosine")
+    """The optimizer of this stage; it starts fresh."""
+
+
+class Reinforce(Sampled):
+    """Group relative policy optimization: sample groups, score them, follow the better answers."""
+
+    kind: Literal["reinforce"]
+    algorithm: Algorithm = Algorithm(name="grpo")
+    """Which member of the family, and what is changed in it."""
+    steps: PositiveInt
+    """Steps: each samples `prompts_per_step` groups and learns from them."""
+    prompts_per_step: PositiveInt = 16
+    """Problems per step."""
+    rollouts_per_prompt: Annotated[int, Field(ge=1)] = 8
+    """Answers per problem: the size of a group, at least 2."""
+    updates_per_step: PositiveInt = 1
+    """Optimizer updates on the same groups; from the second on the ratio to the old policy counts."""
+    temperature: Annotated[float, Field(gt=0.0)] = 1.0
+    """Sampling temperature; log-probabilities are taken at the same temperature."""
+    tokens_per_microbatch: PositiveInt = 16384
+    """The most tokens one forward pass holds; changes memory and speed, never the gradient's sum."""
+    show_every: PositiveInt = 10
+    """Steps between two groups shown in the terminal."""
+    optimizer: Optimizer = Optimizer()
+    """The optimizer of this stage; it starts fresh."""
+
+    @field_validator("algorithm", mode="before")
+    @classmethod
+    def _algorithm_by_name(cls, value: object) -> object:
+        return _as_table(value, "name")
+
+
+class Evaluate(Sampled):
+    """Held-out problems: greedy accuracy, pass@k, and their intervals. Nothing is trained."""
+
+    kind: Literal["evaluate"]
+    success: str = "correct"
+    """The reward that decides whether an answer counts as right: at `success_at` or above."""
+    success_at: float = 1.0
+    """The value of that reward from which on an answer is right."""
+    samples_per_problem: PositiveInt = 8
+    """Sampled answers per problem, for pass@k and the mean reward."""
+    temperature: Annotated[float, Field(gt=0.0)] = 1.0
+    """Temperature of the sampled answers."""
+
+
+AnyStage = Annotated[Supervised | Reinforce | Evaluate, Field(discriminator="kind")]

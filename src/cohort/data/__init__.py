@@ -1,0 +1,1 @@
+"""Records, sources of rows, keyed randomness, packing plans, and the run's store."""

@@ -1,0 +1,92 @@
+"""The records that pass between rooms: Problem, Demonstration, Rollout, Score, Group.
+
+They are values: made once, never changed. A Group carries its problem and its rollouts, so nothing
+ever recovers a group from positions in a batch. Token ids are the truth; text is for people and
+for reward functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Message = Mapping[str, str]
+"""One chat message: `role` and `content`."""
+
+StopReason = Literal["end", "length"]
+"""Why a rollout stopped: it sampled an end token, or it was cut at the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is asked: a stable id, a prompt (text or chat messages), and what its rewards need."""
+
+    id: str
+    prompt: str | tuple[Message, ...]
+    columns: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """A Problem with an answer worth imitating, for supervised training."""
+
+    problem: Problem
+    completion: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rollout:
+    """One sampled answer: its tokens, the sampler's log-probability of each, and why it stopped.
+
+    tokens: int32 [n], the end token included when it was sampled; n >= 1.
+    logprobs: float32 [n], natural logarithm, at the temperature that was sampled with.
+    version: how many optimizer updates the policy had seen when it sampled this.
+    """
+
+    tokens: NDArray[np.int32]
+    logprobs: NDArray[np.float32]
+    stop: StopReason
+    text: str
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What the reward functions said of one rollout.
+
+    parts: function name -> value, or None for "cannot say".
+    total: the weighted sum over the functions that said something; None when none did.
+    """
+
+    total: float | None
+    parts: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A Problem with its G rollouts, and what was made of them.
+
+    prompt_tokens: int32 [p], the prompt exactly as the policy saw it.
+    scores: one per rollout, empty until they are scored.
+    advantages: one per rollout, empty until they are computed; 0 where there is no score.
+    """
+
+    problem: Problem
+    prompt_tokens: NDArray[np.int32]
+    rollouts: tuple[Rollout, ...]
+    scores: tuple[Score, ...] = ()
+    advantages: tuple[float, ...] = ()
+
+    @property
+    def rewards(self) -> tuple[float | None, ...]:
+        """The total reward of each rollout; None where no function could say."""
+        return tuple(score.total for score in self.scores)
+
+    @property
+    def has_signal(self) -> bool:
+        """Whether any rollout's advantage is not zero."""
+        return any(a != 0.0 for a in self.advantages)

@@ -1,0 +1,215 @@
+"""The run's store: `run.db`, SQLite in WAL mode, one transaction a step.
+
+Writers come through `Store`; readers open the file read-only (`connect_read_only`) at any time, also
+while the run goes on or after it was killed. Token ids are int32 and log-probabilities float32 blobs,
+little-endian. Times are seconds since the epoch, durations seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cohort.data.records import Group
+from cohort.errors import RunError
+
+SCHEMA_VERSION = 1
+
+SCHEMA = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE stages (
+  stage INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, steps INTEGER NOT NULL,
+  started REAL NOT NULL, seconds REAL, sampled_tokens INTEGER, trained_tokens INTEGER);
+CREATE TABLE steps (
+  stage INTEGER NOT NULL, step INTEGER NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (stage, step)
+) WITHOUT ROWID;
+CREATE TABLE metrics (
+  stage INTEGER NOT NULL, step INTEGER NOT NULL, name TEXT NOT NULL, value REAL,
+  PRIMARY KEY (stage, name, step)) WITHOUT ROWID;
+CREATE TABLE groups (
+  id INTEGER PRIMARY KEY, stage INTEGER NOT NULL, step INTEGER NOT NULL, problem TEXT NOT NULL,
+  prompt TEXT NOT NULL, prompt_tokens BLOB NOT NULL, columns TEXT NOT NULL);
+CREATE INDEX groups_by_step ON groups (stage, step);
+CREATE INDEX groups_by_problem ON groups (problem);
+CREATE TABLE rollouts (
+  group_id INTEGER NOT NULL REFERENCES groups, number INTEGER NOT NULL, text TEXT NOT NULL,
+  tokens BLOB NOT NULL, logprobs BLOB NOT NULL, stop TEXT NOT NULL, version INTEGER NOT NULL,
+  reward REAL, advantage REAL, PRIMARY KEY (group_id, number)) WITHOUT ROWID;
+CREATE TABLE scores (
+  group_id INTEGER NOT NULL REFERENCES groups, number INTEGER NOT NULL, function TEXT NOT NULL,
+  value REAL, PRIMARY KEY (group_id, number, function)) WITHOUT ROWID;
+CREATE TABLE evaluations (
+  id INTEGER PRIMARY KEY, stage INTEGER NOT NULL, after TEXT NOT NULL, summary TEXT NOT NULL);
+CREATE TABLE answers (
+  evaluation INTEGER NOT NULL REFERENCES evaluations, problem TEXT NOT NULL, sample INTEGER NOT NULL,
+  prompt TEXT NOT NULL, text TEXT NOT NULL, reward REAL, success INTEGER,
+  PRIMARY KEY (evaluation, problem, sample)) WITHOUT ROWID;
+CREATE TABLE events (time REAL NOT NULL, level TEXT NOT NULL, text TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of an evaluation; sample 0 is the greedy one, 1 and up are sampled."""
+
+    problem: str
+    sample: int
+    prompt: str
+    text: str
+    reward: float | None
+    success: bool | None
+
+
+class Store:
+    """The writing side of run.db. Every public method is one transaction."""
+
+    def __init__(self, path: Path) -> None:
+        fresh = not path.exists()
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        if fresh:
+            self._db.executescript(SCHEMA)
+            self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and close it."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.close()
+
+    def set_fact(self, name: str, value: object) -> None:
+        """Keep one fact about the run (versions, status), as JSON."""
+        with self._transaction():
+            self._db.execute("REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
+
+    def event(self, level: str, text: str) -> None:
+        """Keep a line that a person should be able to find later."""
+        with self._transaction():
+            self._db.execute("INSERT INTO events VALUES (?, ?, ?)", (time.time(), level, text))
+
+    def begin_stage(self, stage: int, *, name: str, kind: str, steps: int) -> None:
+        """A stage begins; `steps` is 0 for an evaluation."""
+        with self._transaction():
+            self._db.execute(
+                "REPLACE INTO stages (stage, name, kind, steps, started) VALUES (?, ?, ?, ?, ?)",
+                (stage, name, kind, steps, time.time()),
+            )
+
+    def end_stage(
+        self, stage: int, *, seconds: float, sampled_tokens: int, trained_tokens: int
+    ) -> None:
+        """A stage is done, with what it cost."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE stages SET seconds = ?, sampled_tokens = ?, trained_tokens = ? WHERE stage = ?",
+                (seconds, sampled_tokens, trained_tokens, stage),
+            )
+
+    def write_step(
+        self,
+        stage: int,
+        step: int,
+        *,
+        seconds: float,
+        metrics: Mapping[str, float],
+        groups: Iterable[Group] = (),
+    ) -> None:
+        """Everything about one step, or nothing of it."""
+        with self._transaction():
+            self._db.execute("INSERT INTO steps VALUES (?, ?, ?)", (stage, step, seconds))
+            self._db.executemany(
+                "INSERT INTO metrics VALUES (?, ?, ?, ?)",
+                [(stage, step, name, value) for name, value in metrics.items()],
+            )
+            for group in groups:
+                self._write_group(stage, step, group)
+
+    def write_evaluation(
+        self, stage: int, *, after: str, summary: Mapping[str, object], answers: Sequence[Answer]
+    ) -> None:
+        """One evaluation: its summary as JSON, and every answer."""
+        with self._transaction():
+            cursor = self._db.execute(
+                "INSERT INTO evaluations (stage, after, summary) VALUES (?, ?, ?)",
+                (stage, after, json.dumps(summary)),
+            )
+            self._db.executemany(
+                "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (cursor.lastrowid, a.problem, a.sample, a.prompt, a.text, a.reward, a.success)
+                    for a in answers
+                ],
+            )
+
+    def _write_group(self, stage: int, step: int, group: Group) -> None:
+        prompt = group.problem.prompt
+        cursor = self._db.execute(
+            "INSERT INTO groups (stage, step, problem, prompt, prompt_tokens, columns) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                stage,
+                step,
+                group.problem.id,
+                prompt if isinstance(prompt, str) else json.dumps(prompt),
+                group.prompt_tokens.astype("<i4").tobytes(),
+                json.dumps(dict(group.problem.columns), default=str),
+            ),
+        )
+        for number, rollout in enumerate(group.rollouts):
+            row = (cursor.lastrowid, number)
+            reward = group.scores[number].total if group.scores else None
+            advantage = group.advantages[number] if group.advantages else None
+            self._db.execute(
+                "INSERT INTO rollouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *row,
+                    rollout.text,
+                    rollout.tokens.astype("<i4").tobytes(),
+                    rollout.logprobs.astype("<f4").tobytes(),
+                    rollout.stop,
+                    rollout.version,
+                    reward,
+                    advantage,
+                ),
+            )
+            parts = group.scores[number].parts if group.scores else {}
+            self._db.executemany(
+                "INSERT INTO scores VALUES (?, ?, ?, ?)",
+                [(*row, function, value) for function, value in parts.items()],
+            )
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._db)
+
+
+class _Transaction:
+    """BEGIN on entry, COMMIT on a clean exit, ROLLBACK on any other."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def connect_read_only(run: Path) -> sqlite3.Connection:
+    """A read-only connection to a run's store, rows by name; works while the run goes on.
+
+    Raises RunError when the folder holds no run, or one written by a later Cohort.
+    """
+    path = run / "run.db"
+    if not path.is_file():
+        raise RunError(f"{run} holds no run: there is no run.db in it", "name the folder of a run, for example runs/chain")
+    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    db.row_factory = sqlite3.Row
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise RunError(f"{path} was written by a later Cohort (schema {version}, this one reads {SCHEMA_VERSION})", "upgrade Cohort")
+    return db

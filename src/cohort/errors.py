@@ -1,0 +1,61 @@
+"""Everything that Cohort can refuse, as one tree. Nothing here imports anything.
+
+    CohortError
+    |-- RecipeError      an option, a recipe file, a combination of options          exit 2
+    |-- DataError        problems: a file, a row, a column, a prompt                 exit 2
+    |-- ModelError       a model folder, a tokenizer, an architecture                exit 2
+    |-- RewardError      a reward function, or what it returned                      exit 2
+    |-- RunError         a run folder: missing, taken, or of another recipe          exit 2
+    |-- MissingExtraError  an optional package that is not installed                 exit 2
+    `-- TrainingError    a number that is not finite, a step that cannot be done     exit 1
+
+A message says what is wrong, the value seen and where; the hint says what to do. The command line
+prints both in at most six lines. Mistakes of the user raise these; `assert` is for our own
+invariants.
+"""
+
+from __future__ import annotations
+
+
+class CohortError(Exception):
+    """A refusal with its remedy; `exit_code` is what the command line ends with."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
+
+class RecipeError(CohortError):
+    """An option that does not exist, has the wrong type, or contradicts another."""
+
+
+class DataError(CohortError):
+    """Problems that cannot be read or asked."""
+
+
+class ModelError(CohortError):
+    """A model or tokenizer that cannot be loaded, or cannot be trained as it is."""
+
+
+class RewardError(CohortError):
+    """A reward function that raised, or returned what is not a reward."""
+
+
+class RunError(CohortError):
+    """A run folder that is missing, taken, or holds another recipe's run."""
+
+
+class MissingExtraError(CohortError):
+    """An optional package is needed; the hint names the extra that brings it."""
+
+
+class TrainingError(CohortError):
+    """Training met something it must not go on with."""
+
+    exit_code = 1
