@@ -7,7 +7,8 @@
     |-- RewardError      a reward function, or what it returned                      exit 2
     |-- RunError         a run folder: missing, taken, or of another recipe          exit 2
     |-- MissingExtraError  an optional package that is not installed                 exit 2
-    `-- TrainingError    a number that is not finite, a step that cannot be done     exit 1
+    |-- TrainingError    a number that is not finite, a step that cannot be done     exit 1
+    `-- Interrupted      the user stopped the run; says how far it got               exit 130
 
 A message says what is wrong, the value seen and where; the hint says what to do. The command line
 prints both in at most six lines. Mistakes of the user raise these; `assert` is for our own
@@ -59,3 +60,9 @@ class TrainingError(CohortError):
     """Training met something it must not go on with."""
 
     exit_code = 1
+
+
+class Interrupted(CohortError):
+    """The user stopped the run; what was done until then is saved."""
+
+    exit_code = 130

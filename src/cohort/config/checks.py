@@ -1,0 +1,119 @@
+"""Options that are each possible and together are not: one sentence, the value seen, the remedy.
+
+Pure functions of a Recipe; no file is opened. Whether a task, a reward or an algorithm exists is
+asked where it is defined. The first contradiction found is the one reported.
+"""
+
+from __future__ import annotations
+
+from cohort.config.recipe import Recipe
+from cohort.config.stages import AnyStage, Evaluate, Optimizer, Reinforce, Sampled, Supervised
+from cohort.errors import RecipeError
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raise RecipeError for the first contradiction of a recipe; return when there is none."""
+    _check_names(recipe)
+    for number, stage in enumerate(recipe.stage):
+        _check_stage(stage, f"stage.{number}")
+    _check_new_model(recipe)
+
+
+def is_builtin_task(source: str) -> bool:
+    """Whether a source has the form of a task's name: no path, no suffix, no `hub:`."""
+    return not any(mark in source for mark in "./\\:")
+
+
+def _check_names(recipe: Recipe) -> None:
+    given = [stage.name for stage in recipe.stage if stage.name]
+    for names in (given, recipe.stage_names()):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise RecipeError(
+                f"two stages have the name {twice[0]}: reports could not tell them apart",
+                "give one of them another name",
+            )
+
+
+def _check_stage(stage: AnyStage, where: str) -> None:
+    if not stage.problems.source:
+        raise RecipeError(f"{where}.problems is empty", "name a task, a file, or file.py:function")
+    if isinstance(stage, Sampled):
+        _check_rewards(stage, where)
+    if isinstance(stage, Evaluate):
+        _check_success(stage, where)
+    if isinstance(stage, Reinforce):
+        _check_group(stage, where)
+        _check_optimizer(stage.optimizer, stage.steps * stage.updates_per_step, where)
+    if isinstance(stage, Supervised):
+        _check_optimizer(stage.optimizer, stage.steps, where)
+
+
+def _check_rewards(stage: Sampled, where: str) -> None:
+    if not stage.rewards:
+        raise RecipeError(
+            f"{where}.rewards is empty: no answer can be better than another",
+            "name at least one reward, for example rewards = { correct = 1.0 }",
+        )
+
+
+def _check_success(stage: Evaluate, where: str) -> None:
+    if stage.success not in stage.rewards:
+        raise RecipeError(
+            f'{where}.success is "{stage.success}", which is not among the stage\'s rewards: '
+            + ", ".join(stage.rewards),
+            f"add it to {where}.rewards (the weight may be 0), or name one of those",
+        )
+
+
+def _check_group(stage: Reinforce, where: str) -> None:
+    if stage.rollouts_per_prompt == 1:
+        raise RecipeError(
+            f"{where}.rollouts_per_prompt is 1: a group of one has no advantage.",
+            "use at least 2; the recipes use 8.",
+        )
+    if all(reward.weight == 0.0 for reward in stage.rewards.values()):
+        raise RecipeError(
+            f"{where}.rewards all have weight 0: there is nothing to learn",
+            "give at least one reward another weight",
+        )
+
+
+def _check_optimizer(optimizer: Optimizer, updates: int, where: str) -> None:
+    if optimizer.warmup_steps > updates:
+        raise RecipeError(
+            f"{where}.optimizer.warmup_steps is {optimizer.warmup_steps} and the stage has "
+            f"{updates} updates: the learning rate would never be reached",
+            "lower warmup_steps",
+        )
+    for name, decay in (("beta1", optimizer.beta1), ("beta2", optimizer.beta2)):
+        if decay == 1.0:
+            raise RecipeError(
+                f"{where}.optimizer.{name} is 1: its average would never move",
+                "use less than 1, for example 0.99",
+            )
+    if optimizer.schedule == "constant" and optimizer.final_share != 0.0:
+        raise RecipeError(
+            f"{where}.optimizer.final_share is {optimizer.final_share}, and a constant schedule "
+            "does not read it",
+            'remove it, or use schedule = "cosine" or "linear"',
+        )
+
+
+def _check_new_model(recipe: Recipe) -> None:
+    new = recipe.model.new
+    if new is None:
+        return
+    source = recipe.stage[0].problems.source
+    if not is_builtin_task(source):
+        raise RecipeError(
+            f'model.new takes its tokens from the first stage\'s task, and "{source}" is no task',
+            "begin with a built-in task, or give model.path",
+        )
+    for number, stage in enumerate(recipe.stage):
+        if isinstance(stage, Sampled) and stage.max_new_tokens >= new.context:
+            raise RecipeError(
+                f"stage.{number}.max_new_tokens is {stage.max_new_tokens} and model.new.context is "
+                f"{new.context}: no room is left for a prompt",
+                "lower max_new_tokens or raise context",
+            )
