@@ -1,0 +1,1 @@
+"""The command line: strings in, exit codes out. No torch until a command needs it."""

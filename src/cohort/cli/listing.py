@@ -1,0 +1,74 @@
+"""The commands that say what there is: `recipes` and `algorithms`."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cohort.errors import RecipeError
+
+
+def recipes(
+    action: Annotated[str | None, typer.Argument(help="`copy`, or nothing for the list.")] = None,
+    name: Annotated[str | None, typer.Argument(help="The recipe to copy.")] = None,
+    destination: Annotated[
+        Path | None, typer.Argument(metavar="[DEST]", help="Where to; NAME.toml without it.")
+    ] = None,
+) -> None:
+    """List the packaged recipes, or copy one to change it: `cohort recipes copy chain`."""
+    from cohort.cli.printing import print_columns
+    from cohort.config.load import packaged_recipes
+
+    if action is None:
+        print_columns([(name, first_comment(path)) for name, path in packaged_recipes().items()])
+    elif action == "copy" and name is not None:
+        typer.echo(copy_recipe(name, destination or Path(f"{name}.toml")))
+    else:
+        raise RecipeError(
+            f"recipes can be listed or copied, not: {' '.join(filter(None, (action, name)))}",
+            "write cohort recipes, or cohort recipes copy NAME [DEST]",
+        )
+
+
+def first_comment(path: Path) -> str:
+    """The first line of a recipe, which is a comment that says what it does."""
+    with path.open(encoding="utf-8") as file:
+        return file.readline().removeprefix("#").strip()
+
+
+def copy_recipe(name: str, destination: Path) -> Path:
+    """Copy a packaged recipe to a file or into a folder; refuses to write over anything."""
+    from cohort.config.load import packaged_recipes
+    from cohort.config.lookup import nearest
+
+    packaged = packaged_recipes()
+    if name not in packaged:
+        near = nearest(name, packaged)
+        hint = f"did you mean {near}?" if near else f"packaged recipes: {', '.join(packaged)}"
+        raise RecipeError(f"there is no packaged recipe {name}", hint)
+    target = destination / f"{name}.toml" if destination.is_dir() else destination
+    if target.exists():
+        raise RecipeError(
+            f"{target} exists already", "name another file: cohort recipes copy NAME DEST"
+        )
+    if not target.parent.is_dir():
+        raise RecipeError(f"there is no folder {target.parent}", "make it first")
+    shutil.copyfile(packaged[name], target)
+    return target
+
+
+def algorithms(
+    name: Annotated[str | None, typer.Argument(help="One algorithm, with its choices.")] = None,
+) -> None:
+    """List the algorithms with their papers, or the choices that make one of them."""
+    from cohort.cli.printing import print_columns, print_table
+    from cohort.objective.algorithms import ALGORITHMS, choose
+
+    if name is not None:
+        print_table(dataclasses.asdict(choose(name, {})))
+    else:
+        print_columns([(row.name, row.paper) for row in ALGORITHMS.values()])

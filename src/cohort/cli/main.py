@@ -1,0 +1,101 @@
+"""The command `cohort`: its table of commands, and what a refusal looks like in a terminal.
+
+A refusal is at most six lines on stderr, `error: ...` and `hint: ...`, and its exit code is the
+error's own; `-v` anywhere adds the traceback. Torch, pydantic and rich are imported inside the
+commands that need them, so that `cohort --help` is instant.
+
+    0    all asked work was done and saved
+    1    training met something it must not go on with, or a fault of Cohort's own
+    2    something asked for is impossible: a recipe, problems, a model, a reward, a run folder
+    130  interrupted; 141 the reader of the output closed it
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from cohort.cli import listing, reading, training
+from cohort.errors import CohortError
+
+MOST_LINES = 6
+
+app = typer.Typer(
+    name="cohort",
+    help="Train language models by Group Relative Policy Optimization, on the machine you have.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train")(training.train)
+app.command("eval")(training.evaluate)
+app.command("sample")(training.sample)
+app.command("show")(reading.show)
+app.command("report")(reading.report)
+app.command("recipes")(listing.recipes)
+app.command("algorithms")(listing.algorithms)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from cohort import __version__
+
+        typer.echo(f"cohort {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Add the traceback to an error.")
+    ] = False,
+) -> None:
+    """Options that come before a command; `run` reads `-v` itself, wherever it stands."""
+
+
+def run() -> None:
+    """Run the command of `sys.argv` and exit; the entry point of the installed `cohort`."""
+    arguments, verbose = _without_verbose(sys.argv[1:])
+    try:
+        app(arguments)
+    except CohortError as error:
+        _print_refusal(error, verbose=verbose)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit, which would raise again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
+
+
+def refusal_lines(error: CohortError) -> list[str]:
+    """The lines that a refusal prints: the message, then the hint, cut at six."""
+    message = f"error: {error.message}".splitlines()
+    hint = f"hint: {error.hint}".splitlines()[:2] if error.hint else []
+    return [*message[: MOST_LINES - len(hint)], *hint]
+
+
+def _print_refusal(error: CohortError, *, verbose: bool) -> None:
+    if verbose:
+        traceback.print_exception(error)
+    for line in refusal_lines(error):
+        print(line, file=sys.stderr)
+
+
+def _without_verbose(arguments: list[str]) -> tuple[list[str], bool]:
+    """The arguments without `-v`, which may stand before or after the command, up to a `--`."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    kept = [argument for argument in arguments[:end] if argument not in ("-v", "--verbose")]
+    return kept + arguments[end:], len(kept) < end

@@ -1,0 +1,41 @@
+"""The commands that read a run folder: `show` and `report`. They never write to its store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Run = Annotated[Path, typer.Argument(help="A run folder, for example runs/chain.")]
+
+
+def show(
+    run: Run,
+    stage: Annotated[
+        int | None, typer.Option(help="The stage's number; the last without it.")
+    ] = None,
+    step: Annotated[int | None, typer.Option(help="The step; the last without it.")] = None,
+    problem: Annotated[str | None, typer.Option(help="The id of a problem.")] = None,
+    groups: Annotated[int, typer.Option(help="How many groups at most.", min=1)] = 3,
+) -> None:
+    """Show groups of a run: the problem, its answers, rewards and advantages."""
+    from cohort.report.show import show_groups
+
+    show_groups(run, stage=stage, step=step, problem=problem, limit=groups)
+
+
+def report(
+    run: Run,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Write report.html into a run folder and print where it is, or print the summary as JSON."""
+    if as_json:
+        from cohort.cli.printing import print_json
+        from cohort.report.summary import summarize
+
+        print_json(summarize(run))
+        return
+    from cohort.report.html import write_report
+
+    typer.echo(write_report(run))

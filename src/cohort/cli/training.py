@@ -1,0 +1,99 @@
+"""The commands that load a model: `train`, `eval`, `sample`.
+
+They turn strings into options and call the train room; nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="OPTION=VALUE", help="Replace an option: stage.0.steps=50. Repeatable."
+    ),
+]
+MaxNewTokens = Annotated[int, typer.Option(help="The most tokens an answer may have.")]
+Model = Annotated[str, typer.Argument(help="A model folder, or a name on the hub.")]
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a packaged recipe.")],
+    changes: Set = None,
+    run: Annotated[Path | None, typer.Option(help="The run folder; runs/NAME without it.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+) -> None:
+    """Train as a recipe says; prints the run folder."""
+    from cohort.config.load import dump_recipe, find_recipe, load_recipe
+
+    file = find_recipe(Path(recipe))
+    resolved = load_recipe(file, changes or [])
+    if dry_run:
+        typer.echo(dump_recipe(resolved), nl=False)
+        return
+    from cohort.train.run import train_recipe
+
+    folder = train_recipe(resolved, run=run, base=file.parent, name=file.stem, quiet=quiet)
+    typer.echo(folder)
+
+
+def evaluate(
+    model: Model,
+    problems: Annotated[str, typer.Option(help="A task, a file, or file.py:function.")],
+    rewards: Annotated[
+        list[str],
+        typer.Option(help="A reward by name; the first decides what is right. Repeatable."),
+    ],
+    samples: Annotated[int, typer.Option(help="Sampled answers per problem.")] = 8,
+    max_new_tokens: MaxNewTokens = 256,
+    changes: Set = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure a model on held-out problems; nothing is trained."""
+    from cohort.config.load import read_recipe
+    from cohort.config.overrides import apply_overrides
+
+    stage = {
+        "kind": "evaluate",
+        "problems": problems,
+        "rewards": dict.fromkeys(rewards, 1.0),
+        "success": rewards[0],
+        "samples_per_problem": samples,
+        "max_new_tokens": max_new_tokens,
+    }
+    data: dict[str, Any] = {"model": model, "stage": [stage]}
+    recipe = read_recipe(apply_overrides(data, changes or []), source="cohort eval")
+    from cohort.cli.printing import print_json, print_table
+    from cohort.train.evaluate_model import evaluate_model
+
+    summary = evaluate_model(recipe, base=Path.cwd())
+    print_json(summary) if as_json else print_table(summary)
+
+
+def sample(
+    model: Model,
+    prompt: Annotated[str, typer.Argument(help="The prompt, as text.")],
+    count: Annotated[int, typer.Option(help="How many answers.", min=1)] = 1,
+    temperature: Annotated[float, typer.Option(help="0 is greedy.", min=0.0)] = 1.0,
+    max_new_tokens: MaxNewTokens = 256,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal answers.", min=0)] = 1,
+) -> None:
+    """Sample answers to one prompt; prints one after the other."""
+    from cohort.train.sample_model import sample_model
+
+    answers = sample_model(
+        model,
+        prompt,
+        count=count,
+        temperature=temperature,
+        max_new_tokens=max_new_tokens,
+        seed=seed,
+    )
+    for answer in answers:
+        typer.echo(answer)
