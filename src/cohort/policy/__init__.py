@@ -1,0 +1,1 @@
+"""The model: loading, attention over shared prompts, log-probabilities, and the tokenizer."""

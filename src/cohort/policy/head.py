@@ -1,0 +1,95 @@
+"""The head: log-probability and entropy of sampled tokens, in chunks, fused with their gradient.
+
+The logits of a step never exist at once: a chunk of hidden states is projected, reduced and
+dropped, and projected again for the gradient. Sums are in float32 whatever the weights are in.
+
+    S sampled tokens, d hidden width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+CHUNK_BYTES = 32 * 2**20
+"""The most memory that one chunk of float32 logits takes."""
+
+
+def token_logprobs(
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    tokens: Tensor,
+    *,
+    temperature: float = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """log softmax(hidden W^T / temperature)[token], and the entropy of that distribution in nats.
+
+    hidden [S, d], weight [V, d], bias [V] or None, tokens [S] -> two float32 tensors [S].
+    Both can be differentiated.
+    """
+    logprobs, entropy = _TokenLogprobs.apply(hidden, weight, bias, tokens, temperature)
+    return logprobs, entropy
+
+
+def chunks(rows: int, *, vocabulary: int) -> Iterator[slice]:
+    """Slices over `rows` rows whose float32 logits take at most CHUNK_BYTES each."""
+    size = max(1, CHUNK_BYTES // (4 * vocabulary))
+    for start in range(0, rows, size):
+        yield slice(start, min(start + size, rows))
+
+
+class _TokenLogprobs(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        tokens: Tensor,
+        temperature: float,
+    ) -> tuple[Tensor, Tensor]:
+        normalizer = hidden.new_empty(len(tokens), dtype=torch.float32)
+        logprobs, entropy = torch.empty_like(normalizer), torch.empty_like(normalizer)
+        for part in chunks(len(tokens), vocabulary=len(weight)):
+            logits = _logits(hidden[part], weight, bias, temperature)
+            normalizer[part] = torch.logsumexp(logits, dim=-1)
+            logits -= normalizer[part, None]
+            logprobs[part] = logits.gather(1, tokens[part, None])[:, 0]
+            entropy[part] = -(logits.exp() * logits).sum(-1)
+        ctx.save_for_backward(hidden, weight, bias, tokens, normalizer, entropy)
+        ctx.temperature = temperature
+        return logprobs, entropy
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        of_logprob, of_entropy = gradients
+        hidden, weight, bias, tokens, normalizer, entropy = ctx.saved_tensors
+        d_hidden = torch.empty_like(hidden)
+        d_weight = torch.zeros_like(weight, dtype=torch.float32)
+        d_bias = None if bias is None else torch.zeros_like(bias, dtype=torch.float32)
+        for part in chunks(len(tokens), vocabulary=len(weight)):
+            logits = _logits(hidden[part], weight, bias, ctx.temperature)
+            logits -= normalizer[part, None]
+            probabilities = logits.exp()
+            logits += entropy[part, None]
+            # d logp_token / d logits = onehot - p;  d entropy / d logits = -p (log p + entropy)
+            logits *= of_entropy[part, None]
+            logits += of_logprob[part, None]
+            logits *= probabilities.neg_()
+            logits.scatter_add_(1, tokens[part, None], of_logprob[part, None])
+            logits /= ctx.temperature
+            d_hidden[part] = (logits.to(weight.dtype) @ weight).to(hidden.dtype)
+            d_weight += logits.T @ hidden[part].float()
+            if d_bias is not None:
+                d_bias += logits.sum(0)
+        d_bias = None if bias is None or d_bias is None else d_bias.to(bias.dtype)
+        return d_hidden, d_weight.to(weight.dtype), d_bias, None, None
+
+
+def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, temperature: float) -> Tensor:
+    logits = torch.nn.functional.linear(hidden, weight, bias).float()
+    return logits if temperature == 1.0 else logits / temperature

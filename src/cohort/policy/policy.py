@@ -1,0 +1,110 @@
+"""A policy: a model in Cohort's hands, its tokenizer, and what both agree on.
+
+It turns prompts into tokens, and rows of tokens into log-probabilities. It does not know what a
+reward or an advantage is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers.modeling_utils import PreTrainedModel
+
+from cohort.data.packing import Row
+from cohort.data.records import Problem
+from cohort.errors import DataError, ModelError
+from cohort.policy.attention import Layout, Packed
+from cohort.policy.head import token_logprobs
+
+
+class Policy:
+    """A causal language model whose attention goes through Cohort's layouts."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: Any) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.version = 0
+        """Optimizer updates made so far."""
+        self.ends = frozenset(_end_tokens(model, tokenizer))
+        """Token ids that end an answer."""
+        self.context = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
+        """The longest sequence the model can hold, in tokens."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.model.get_input_embeddings().weight.device
+
+    @property
+    def head(self) -> tuple[Tensor, Tensor | None]:
+        """The output projection: weight [V, d] and bias [V] or None."""
+        layer = self.model.get_output_embeddings()
+        return layer.weight, getattr(layer, "bias", None)
+
+    def hidden(self, tokens: Tensor, positions: Tensor, layout: Layout) -> Tensor:
+        """The last hidden state of every token of one row: [T], [T] -> [T, d]."""
+        trunk = self.model.base_model
+        out = trunk(
+            input_ids=tokens[None],
+            position_ids=positions[None],
+            use_cache=False,
+            cohort_layout=layout,
+        )
+        return out.last_hidden_state[0]
+
+    def logprobs(self, row: Row, *, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Log-probability and entropy of a row's sampled tokens, [S] each, float32."""
+        device = self.device
+        hidden = self.hidden(
+            torch.from_numpy(row.tokens).to(device),
+            torch.from_numpy(row.positions).to(device),
+            Packed(row, device),
+        )
+        chosen = hidden.index_select(0, torch.from_numpy(row.predictor).to(device))
+        sampled = torch.from_numpy(row.sampled).to(device)
+        return token_logprobs(chosen, *self.head, sampled, temperature=temperature)
+
+    def prompt_tokens(self, problem: Problem) -> NDArray[np.int32]:
+        """The prompt as the policy sees it; chats go through the tokenizer's own template.
+
+        Raises DataError for a prompt without tokens, ModelError for a chat without a template.
+        """
+        if isinstance(problem.prompt, str):
+            tokens = self.tokenizer(problem.prompt)["input_ids"]
+        else:
+            if not getattr(self.tokenizer, "chat_template", None):
+                raise ModelError(
+                    "the prompts are chats and this tokenizer has no chat template",
+                    "use an instruction-tuned model, or a text prompt",
+                )
+            tokens = self.tokenizer.apply_chat_template(
+                [dict(message) for message in problem.prompt],
+                add_generation_prompt=True,
+                return_dict=False,
+            )
+        if not len(tokens):
+            raise DataError(f"the prompt of problem {problem.id!r} has no tokens")
+        return np.asarray(tokens, dtype=np.int32)
+
+    def completion_tokens(self, text: str) -> NDArray[np.int32]:
+        """An answer to imitate, as tokens with the end token after it."""
+        tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return np.asarray([*tokens, self.tokenizer.eos_token_id], dtype=np.int32)
+
+    def text(self, tokens: NDArray[np.int32]) -> str:
+        """An answer's tokens as text, without special tokens."""
+        return str(self.tokenizer.decode(tokens.tolist(), skip_special_tokens=True))
+
+
+def _end_tokens(model: PreTrainedModel, tokenizer: Any) -> set[int]:
+    ends = {int(tokenizer.eos_token_id)}
+    configured = getattr(model.generation_config, "eos_token_id", None)
+    if isinstance(configured, int):
+        ends.add(configured)
+    elif configured is not None:
+        ends.update(int(token) for token in configured)
+    return ends

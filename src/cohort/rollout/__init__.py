@@ -1,0 +1,1 @@
+"""How answers come to be: the native sampler, and what stands in for it in tests."""

@@ -1,0 +1,200 @@
+"""The native sampler: groups of answers from the very weights that training updates.
+
+A prompt is computed once per group and its keys and values are kept once per group. Answers live in
+preallocated slots; a finished one leaves, and the next waiting one takes its place. An answer's
+token t uses the t-th uniform of that answer's own generator, by inverse transform, so neither the
+number of slots nor the order of the problems can change it. Log-probabilities come with the tokens.
+
+It refuses prompts that leave no room for a token. Nothing is differentiated here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cohort.data import keyed
+from cohort.data.packing import Family, pack
+from cohort.data.records import Rollout
+from cohort.errors import DataError
+from cohort.policy.policy import Policy
+from cohort.rollout.decode import Decoding, Prefilling
+from cohort.rollout.slots import Slots
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A prompt to answer: its name in messages, its tokens [p], and the key of its randomness."""
+
+    name: str
+    prompt: NDArray[np.int32]
+    key: tuple[keyed.Part, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How to sample. `greedy` takes the likeliest token and draws nothing."""
+
+    rollouts_per_prompt: int
+    max_new_tokens: int
+    temperature: float = 1.0
+    greedy: bool = False
+    slots: int = 64
+
+
+Progress = Callable[[int, int], None]
+"""Told how many answers are finished, and of how many."""
+
+
+def sample(
+    policy: Policy,
+    requests: Sequence[Request],
+    sampling: Sampling,
+    *,
+    progress: Progress | None = None,
+) -> list[list[Rollout]]:
+    """`rollouts_per_prompt` answers to each request, in the order of the requests.
+
+    Raises DataError for a prompt that is as long as the model's context.
+    """
+    for request in requests:
+        if len(request.prompt) >= policy.context:
+            raise DataError(
+                f"the prompt of problem {request.name!r} has {len(request.prompt)} tokens and the "
+                f"model's context is {policy.context}",
+                "shorten the prompt, or use a model with a longer context",
+            )
+    with torch.inference_mode():
+        return _Round(policy, requests, sampling, progress).run()
+
+
+class _Round:
+    """One call of `sample`: who waits, who is in which slot, and who is done."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        progress: Progress | None,
+    ) -> None:
+        self._policy, self._requests, self._sampling = policy, requests, sampling
+        self._progress = progress or (lambda done, total: None)
+        members = sampling.rollouts_per_prompt
+        self._waiting = deque((r, m) for r in range(len(requests)) for m in range(members))
+        self._total = len(self._waiting)
+        self._done: dict[tuple[int, int], Rollout] = {}
+        self._room = min(sampling.max_new_tokens, policy.context - 1)
+        self._slots = Slots(
+            lanes=min(sampling.slots, self._total),
+            prompts=min(sampling.slots, len(requests)),
+            longest_prompt=max((len(r.prompt) for r in requests), default=0),
+            longest_answer=self._room,
+            device=policy.device,
+        )
+        self._ends = torch.tensor(sorted(policy.ends), device=policy.device)
+        self._layout: Decoding | None = None
+
+    def run(self) -> list[list[Rollout]]:
+        slots = self._slots
+        while self._waiting or slots.live:
+            while self._waiting and slots.live < slots.lanes:
+                fresh = self._admit()
+                lanes = slots.index[slots.live - fresh : slots.live]
+                self._append(lanes, slots.first_hidden(fresh))
+            if slots.live:
+                self._append(slots.index[: slots.live], self._decode())
+        members = range(self._sampling.rollouts_per_prompt)
+        return [[self._done[r, m] for m in members] for r in range(len(self._requests))]
+
+    def _admit(self) -> int:
+        """Fill free lanes with waiting answers, computing prompts that are not there yet."""
+        slots = self._slots
+        entering: list[tuple[int, int]] = []
+        before = slots.live
+        while self._waiting and slots.live < slots.lanes:
+            request, member = self._waiting.popleft()
+            prompt = self._requests[request].prompt
+            place, is_new = slots.place(
+                request, len(prompt), answers=self._sampling.rollouts_per_prompt
+            )
+            if is_new:
+                entering.append((request, place))
+            limit = min(self._room, self._policy.context - len(prompt))
+            key = (*self._requests[request].key, member)
+            draws = None if self._sampling.greedy else keyed.uniforms(limit, *key)
+            slots.occupy(request, member, limit=limit, draws=draws)
+        if entering:
+            self._prefill(entering)
+        return slots.live - before
+
+    def _prefill(self, entering: Sequence[tuple[int, int]]) -> None:
+        """One packed row with every entering prompt, each computed once for its whole group."""
+        device = self._policy.device
+        places = [place for _, place in entering]
+        row = pack([Family(self._requests[request].prompt, ()) for request, _ in entering])
+        hidden = self._policy.hidden(
+            torch.from_numpy(row.tokens).to(device),
+            torch.from_numpy(row.positions).to(device),
+            Prefilling(row, self._slots, places, device),
+        )
+        last = torch.from_numpy(row.prefix_starts + row.prefix_lengths - 1).to(device)
+        self._slots.keep_first_hidden(places, hidden.index_select(0, last))
+
+    def _decode(self) -> Tensor:
+        """The hidden state after every live answer's latest token: [live, d]."""
+        slots = self._slots
+        if self._layout is None or self._layout.version != slots.version:
+            self._layout = Decoding(slots)
+        positions = slots.offsets + slots.lengths - 1
+        hidden = self._policy.hidden(slots.latest_tokens(), positions, self._layout)
+        slots.clock += 1
+        return hidden
+
+    def _append(self, lanes: Tensor, hidden: Tensor) -> None:
+        """Sample the next token of these lanes from their hidden states; let the finished leave."""
+        slots = self._slots
+        weight, bias = self._policy.head
+        logits = torch.nn.functional.linear(hidden, weight, bias).float()
+        if self._sampling.greedy:
+            tokens = logits.argmax(-1)
+        else:
+            if self._sampling.temperature != 1.0:
+                logits = logits / self._sampling.temperature
+            tokens = inverse_transform(logits, slots.uniforms(lanes))
+        logprobs = logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
+        ended = torch.isin(tokens, self._ends)
+        full = slots.append(lanes, tokens, logprobs)
+        finished = (ended | full).nonzero()[:, 0]
+        # From the highest lane down, so that closing a gap never moves a lane still to be freed.
+        for index in reversed(finished.tolist()):
+            self._finish(int(lanes[index]), ended=bool(ended[index]))
+        if len(finished):
+            self._progress(len(self._done), self._total)
+
+    def _finish(self, lane: int, *, ended: bool) -> None:
+        policy, out = self._policy, self._slots.release(lane)
+        self._done[out.request, out.member] = Rollout(
+            tokens=out.tokens,
+            logprobs=out.logprobs,
+            stop="end" if ended else "length",
+            text=policy.text(out.tokens),
+            version=policy.version,
+        )
+
+
+def inverse_transform(logits: Tensor, uniforms: Tensor) -> Tensor:
+    """The token at which the cumulative distribution first exceeds the uniform: [B, V], [B] -> [B].
+
+    In float64, so that a token's chance is right to the last bit of its float32 probability.
+    """
+    cumulative = logits.softmax(-1).cumsum(-1, dtype=torch.float64)
+    target = uniforms * cumulative[:, -1]
+    tokens = torch.searchsorted(cumulative, target[:, None], right=True)[:, 0]
+    return tokens.clamp(max=logits.shape[-1] - 1)
