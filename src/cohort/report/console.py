@@ -204,12 +204,15 @@ class _Stage:
 
     def left(self, step: int) -> str:
         """The expected time to the end of the stage, for the bar."""
-        return f"{duration(self._pace(step).seconds_left)} left"
+        return f"{duration(self._seconds_left(step))} left"
 
     def _pace(self, step: int) -> lines.Pace:
         each = sum(self._seconds) / len(self._seconds)
         speed = self._tokens_per_second() if self._counts_tokens else f"{each:.2f}"
-        return lines.Pace(speed, each * max(0, self.steps - step))
+        return lines.Pace(speed, self._seconds_left(step))
+
+    def _seconds_left(self, step: int) -> float:
+        return sum(self._seconds) / len(self._seconds) * max(0, self.steps - step)
 
     def _tokens_per_second(self) -> str:
         """Over the remembered steps; a resumed stage cannot say it of its first step."""

@@ -54,10 +54,13 @@ OPTIONAL = ("kl",)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How a stage gets on: steps or tokens against seconds, as written, and the time to its end."""
+    """How a stage gets on: steps or tokens against seconds, as written, and the time to its end.
+
+    seconds_left: None where nobody waits for it.
+    """
 
     speed: str
-    seconds_left: float
+    seconds_left: float | None
 
 
 def columns(kind: str, metrics: Mapping[str, float]) -> tuple[Column, ...]:
@@ -66,10 +69,10 @@ def columns(kind: str, metrics: Mapping[str, float]) -> tuple[Column, ...]:
     return tuple(c for c in table if c.metric in metrics or c.metric not in OPTIONAL)
 
 
-def header(table: Sequence[Column], speed: str) -> str:
+def header(table: Sequence[Column], speed: str, left: str = "left") -> str:
     """The headings, aligned with `row`; `speed` is `s/step` or `tokens/s`."""
     cells = [f"{column.heading:>{max(6, len(column.heading))}}" for column in table]
-    return f"    step {' '.join(cells)} {speed:>8} {'left':>7}"
+    return f"    step {' '.join(cells)} {speed:>8} {left:>7}".rstrip()
 
 
 def row(
@@ -80,8 +83,9 @@ def row(
         f"{_written(metrics.get(column.metric), column.form):>{max(6, len(column.heading))}}"
         for column in table
     ]
-    cells += [f"{pace.speed:>8}", f"{duration(pace.seconds_left):>7}"]
-    return f"{f'{place[0]}/{place[1]}':>8} " + " ".join(cells)
+    left = "" if pace.seconds_left is None else duration(pace.seconds_left)
+    cells += [f"{pace.speed:>8}", f"{left:>7}"]
+    return (f"{f'{place[0]}/{place[1]}':>8} " + " ".join(cells)).rstrip()
 
 
 def evaluation(after: str, summary: Summary) -> str:
