@@ -1,0 +1,1 @@
+"""What is asked: built-in tasks with their own rewards, and problems made from rows. No torch."""

@@ -1,0 +1,106 @@
+"""What tasks that make their problems share: distinct draws, and problems that are held out.
+
+A draw is a function of a generator; the generator belongs to a key. So a step's problems follow
+from the seed, the purpose and the step alone. Which problems are held out is a property of their
+ids: they are the same for every seed, and no training draw ever returns one.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from cohort.config.lookup import nearest
+from cohort.data import keyed
+from cohort.data.records import Problem
+from cohort.errors import DataError
+
+Draw = Callable[[np.random.Generator], Problem]
+
+REPEATS_TO_GIVE_UP = 200
+"""Draws in a row that gave no problem not yet seen, after which there are taken to be no more."""
+
+
+def is_reserved(problem: Problem) -> bool:
+    """Whether a problem belongs to the fifth, by hash of its id, that is never trained on.
+
+    It depends on the id alone: no option, seed or number of held-out problems of another stage can
+    bring a held-out problem into training.
+    """
+    return keyed.digest("held-out", problem.id) % 5 == 0
+
+
+def hold_out(draw: Draw, count: int, *key: keyed.Part) -> list[Problem]:
+    """`count` distinct reserved problems by key, or fewer where the task has no more."""
+    found: dict[str, Problem] = {}
+    repeats = 0
+    for i in itertools.count():
+        problem = draw(keyed.generator("held-out", *key, i))
+        repeats = repeats + 1 if problem.id in found else 0
+        if is_reserved(problem):
+            found.setdefault(problem.id, problem)
+        if len(found) == count or repeats == REPEATS_TO_GIVE_UP:
+            return list(found.values())
+    raise AssertionError("unreachable")
+
+
+def distinct(draw: Draw, count: int, *key: keyed.Part) -> list[Problem]:
+    """`count` problems by key, none of them reserved, and none twice while others can be found.
+
+    Where the task has too few, copies follow under ids of their own ("...~2"): rollouts are drawn
+    by problem id, and two groups of one id would be the same group.
+    """
+    found: dict[str, Problem] = {}
+    for index in range(count):
+        for attempt in itertools.count():
+            problem = draw(keyed.generator(*key, index, attempt))
+            repeated = problem.id in found and attempt < REPEATS_TO_GIVE_UP
+            if not repeated and not is_reserved(problem):
+                break
+        problem = numbered(problem, found)
+        found[problem.id] = problem
+    return list(found.values())
+
+
+def numbered(problem: Problem, taken: Mapping[str, object]) -> Problem:
+    """The problem under an id that is not taken: its own, or with "~2", "~3"... behind it."""
+    if problem.id not in taken:
+        return problem
+    free = next(n for n in itertools.count(2) if f"{problem.id}~{n}" not in taken)
+    return Problem(f"{problem.id}~{free}", problem.prompt, problem.columns)
+
+
+def make_task(name: str, task: Callable[..., Any], options: Mapping[str, Any], count: int) -> Any:
+    """The task with its options; DataError for one that it does not have."""
+    parameters = inspect.signature(task).parameters
+    known = [option for option in parameters if option != "held_out_problems"]
+    for option in options:
+        if option not in known:
+            near = nearest(option, known)
+            raise DataError(
+                f'the task {name} has no option "{option}"; it has {", ".join(known)}',
+                f'did you mean "{near}"?' if near else "see the tasks in the documentation",
+            )
+    return task(**options, held_out_problems=count)
+
+
+def whole(task: str, option: str, value: object, low: int, high: int) -> int:
+    """A whole number within bounds, or a DataError that names the option."""
+    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+        return value
+    raise DataError(
+        f"{task}: {option} is {value!r}",
+        f"use a whole number from {low} to {high}",
+    )
+
+
+def share(task: str, option: str, value: object) -> float:
+    """A number from 0 to 1, or a DataError that names the option."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number and 0.0 <= float(value) <= 1.0:  # type: ignore[arg-type]
+        return float(value)  # type: ignore[arg-type]
+    raise DataError(f"{task}: {option} is {value!r}", "use a share between 0.0 and 1.0")
