@@ -145,6 +145,17 @@ class Store:
                 ],
             )
 
+    def position(self) -> str:
+        """How far the run has come, in words: the last stage that began, and its last step."""
+        row = self._db.execute(
+            "SELECT s.name, s.steps, (SELECT MAX(step) FROM steps WHERE stage = s.stage) "
+            "FROM stages s ORDER BY s.stage DESC LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return "the preparations"
+        name, steps, done = row
+        return f"stage {name} after step {done or 0} of {steps}" if steps else f"stage {name}"
+
     def _write_group(self, stage: int, step: int, group: Group) -> None:
         prompt = group.problem.prompt
         cursor = self._db.execute(

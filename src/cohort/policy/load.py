@@ -34,10 +34,12 @@ def load_policy(options: Model, *, vocabulary: list[str], seed: int) -> Policy:
     else:
         model, tokenizer = _from_folder(options.path)
     model = model.to(getattr(torch, options.dtype))
-    return take_over(model, tokenizer)
+    return take_over(model, tokenizer, made_here=options.new is not None)
 
 
-def take_over(model: PreTrainedModel, tokenizer: Any) -> Policy:
+def take_over(
+    model: PreTrainedModel, tokenizer: Any, *, made_here: bool = False
+) -> Policy:
     """Put a loaded model into Cohort's hands, after checking that it can be trained as it is."""
     _check_tokenizer(model, tokenizer)
     unshareable = [t for t in getattr(model.config, "layer_types", None) or () if t in UNSHAREABLE]
@@ -50,7 +52,7 @@ def take_over(model: PreTrainedModel, tokenizer: Any) -> Policy:
     attention.install()
     model.set_attn_implementation(attention.NAME)
     model.eval()  # dropout off: the policy that is trained is the one that samples
-    policy = Policy(model, tokenizer)
+    policy = Policy(model, tokenizer, made_here=made_here)
     expected.compare(policy)
     return policy
 

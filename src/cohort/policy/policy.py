@@ -24,9 +24,13 @@ from cohort.policy.head import token_logprobs
 class Policy:
     """A causal language model whose attention goes through Cohort's layouts."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: Any) -> None:
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: Any, *, made_here: bool = False
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
+        self.made_here = made_here
+        """Whether the tokenizer was made from a task's vocabulary, and knows no other pieces."""
         self.version = 0
         """Optimizer updates made so far."""
         self.ends = frozenset(_end_tokens(model, tokenizer))

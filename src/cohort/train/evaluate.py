@@ -1,0 +1,106 @@
+"""The stage `evaluate`: held-out problems, greedy and sampled answers, nothing trained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from cohort.config.stages import Evaluate
+from cohort.data.records import Group, Problem
+from cohort.data.store import Answer
+from cohort.policy.policy import Policy
+from cohort.report.metrics import describe_groups
+from cohort.report.statistics import summarize_evaluation
+from cohort.rewards.functions import RewardFunction
+from cohort.rewards.score import score_groups
+from cohort.rollout.sampler import Request, Sampling, sample
+from cohort.train.stage import Cost, StageContext
+
+
+def evaluate(
+    options: Evaluate, policy: Policy, context: StageContext, *, after: str
+) -> tuple[Cost, dict[str, object]]:
+    """Run the stage; its summary and all answers are in the store."""
+    began = time.perf_counter()
+    problems = context.source.held_out()
+    answers, groups = measure(
+        options, policy, problems, context.rewards, seed=context.seed
+    )
+    summary = summarize_evaluation(answers, samples=options.samples_per_problem)
+    summary |= {"functions": _functions(groups), "seconds": time.perf_counter() - began}
+    context.store.write_evaluation(
+        context.number, after=after, summary=summary, answers=answers
+    )
+    context.console.evaluation(after, summary)
+    tokens = sum(len(r.tokens) for g in groups for r in g.rollouts)
+    return Cost(sampled_tokens=tokens), summary
+
+
+def measure(
+    options: Evaluate,
+    policy: Policy,
+    problems: Sequence[Problem],
+    rewards: Sequence[RewardFunction],
+    *,
+    seed: int,
+) -> tuple[list[Answer], list[Group]]:
+    """Every problem's greedy answer (sample 0) and its sampled ones, scored.
+
+    The draws depend on the seed and the problem alone: two evaluations in one run differ only by
+    the policy.
+    """
+    requests = [
+        Request(problem.id, policy.prompt_tokens(problem), (seed, "evaluate", problem.id))
+        for problem in problems
+    ]
+    common = {"max_new_tokens": options.max_new_tokens, "slots": options.slots}
+    greedy = sample(
+        policy, requests, Sampling(rollouts_per_prompt=1, greedy=True, **common)
+    )
+    drawn = sample(
+        policy,
+        requests,
+        Sampling(
+            rollouts_per_prompt=options.samples_per_problem,
+            temperature=options.temperature,
+            **common,
+        ),
+    )
+    groups = [
+        Group(problem, request.prompt, (*first, *others))
+        for problem, request, first, others in zip(problems, requests, greedy, drawn, strict=True)
+    ]
+    scored = score_groups(groups, rewards)
+    return [answer for group in scored for answer in _answers(group, options)], scored
+
+
+def _answers(group: Group, options: Evaluate) -> list[Answer]:
+    prompt = group.problem.prompt
+    shown = prompt if isinstance(prompt, str) else str(prompt[-1]["content"])
+    answers = []
+    for number, (rollout, score) in enumerate(zip(group.rollouts, group.scores, strict=True)):
+        value = score.parts.get(options.success)
+        success = None if value is None else value >= options.success_at
+        answers.append(
+            Answer(group.problem.id, number, shown, rollout.text, score.total, success)
+        )
+    return answers
+
+
+def _functions(groups: Sequence[Group]) -> dict[str, Mapping[str, float]]:
+    """The mean of every reward function, over greedy and over sampled answers, and the lengths."""
+    parts = {
+        "greedy": [_part(g, slice(0, 1)) for g in groups],
+        "sampled": [_part(g, slice(1, None)) for g in groups],
+    }
+    wanted = ("/mean", "_length", "clipped_ratio")
+    return {
+        name: {k: v for k, v in describe_groups(part).items() if k.endswith(wanted)}
+        for name, part in parts.items()
+    }
+
+
+def _part(group: Group, which: slice) -> Group:
+    return Group(
+        group.problem, group.prompt_tokens, group.rollouts[which], group.scores[which]
+    )

@@ -1,0 +1,43 @@
+"""Where the files of a recipe are: each is looked for in the working folder, then beside the recipe.
+
+The recipe comes back with whole paths, so that the copy in a run's folder repeats the run from
+anywhere. What is not found is left as it is; whoever opens it says so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cohort.config.recipe import Recipe
+from cohort.config.stages import AnyStage, Sampled
+
+
+def located(recipe: Recipe, base: Path) -> Recipe:
+    """The recipe with whole paths; `base` is the folder that its file is in."""
+    model = recipe.model.model_copy(update={"path": _found(recipe.model.path, base)})
+    stages = [_stage(stage, base) for stage in recipe.stage]
+    return recipe.model_copy(update={"model": model, "stage": stages})
+
+
+def _stage(stage: AnyStage, base: Path) -> AnyStage:
+    problems = stage.problems.model_copy(
+        update={
+            "source": _found(stage.problems.source, base),
+            "held_out": _found(stage.problems.held_out, base),
+        }
+    )
+    changes: dict[str, object] = {"problems": problems}
+    if isinstance(stage, Sampled):
+        changes["rewards"] = {_found(n, base): reward for n, reward in stage.rewards.items()}
+    return stage.model_copy(update=changes)
+
+
+def _found(text: str, base: Path) -> str:
+    """`file` or `file.py:function` with the file's whole path, where there is such a file."""
+    file, colon, function = text.partition(".py:")
+    file += ".py" if colon else ""
+    for folder in (Path.cwd(), base):
+        path = folder / file
+        if file and ("." in file or "/" in file) and path.exists():
+            return str(path.resolve()) + (f":{function}" if colon else "")
+    return text

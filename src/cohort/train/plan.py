@@ -1,0 +1,92 @@
+"""Everything that can be found wrong before a model is loaded: sources, rewards, algorithms.
+
+A plan is a recipe whose names have been looked up. Making one opens files and imports the user's
+functions; it trains nothing and writes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cohort.config.checks import check_recipe
+from cohort.config.recipe import Recipe
+from cohort.config.stages import AnyStage, Problems, Reinforce, Sampled
+from cohort.data.records import Problem
+from cohort.errors import DataError, ModelError
+from cohort.objective.algorithms import Algorithm, choose
+from cohort.policy.policy import Policy
+from cohort.rewards.functions import RewardFunction, load_rewards
+from cohort.rewards.score import check_columns
+from cohort.tasks.problems import ProblemSource, open_source
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """A stage with what its names mean; `algorithm` only where it reinforces."""
+
+    name: str
+    options: AnyStage
+    source: ProblemSource
+    rewards: tuple[RewardFunction, ...] = ()
+    algorithm: Algorithm | None = None
+
+
+def make_plan(recipe: Recipe, base: Path) -> list[StagePlan]:
+    """A plan per stage, in order. Equal `problems` tables share one source.
+
+    Raises RecipeError, DataError, RewardError or MissingExtraError, in the order of the stages.
+    """
+    check_recipe(recipe)
+    opened: dict[str, ProblemSource] = {}
+    plans = []
+    for name, options in zip(recipe.stage_names(), recipe.stage, strict=True):
+        algorithm = None
+        if isinstance(options, Reinforce):
+            algorithm = choose(options.algorithm.name, options.algorithm.changes)
+        source = _open(options.problems, base, opened)
+        rewards: tuple[RewardFunction, ...] = ()
+        if isinstance(options, Sampled):
+            rewards = tuple(
+                load_rewards(options.rewards, task_rewards=source.rewards, base=base)
+            )
+            check_columns(rewards, source.held_out())
+        plans.append(StagePlan(name, options, source, rewards, algorithm))
+    return plans
+
+
+def check_prompts(plan: StagePlan, policy: Policy) -> None:
+    """Raise for a problem of the stage that the policy cannot be asked, before anything is trained.
+
+    Held-out problems are all looked at; of training problems those of the first step where a task
+    makes them as it goes, and all where they are known.
+    """
+    count = getattr(plan.options, "prompts_per_step", 1)
+    first = plan.source.batch(seed=0, purpose="check", step=1, count=count)
+    for problem in (*plan.source.held_out(), *first, *getattr(plan.source, "problems", ())):
+        check_prompt(problem, policy)
+
+
+def check_prompt(problem: Problem, policy: Policy) -> None:
+    """Raise DataError for a prompt that leaves no room for an answer, ModelError for a chat without
+    a template."""
+    tokens = policy.prompt_tokens(problem)
+    if len(tokens) >= policy.context:
+        raise DataError(
+            f"the prompt of problem {problem.id!r} has {len(tokens)} tokens and the model's context "
+            f"is {policy.context}",
+            "shorten the prompt, or use a model with a longer context",
+        )
+    unknown = getattr(policy.tokenizer, "unk_token_id", None)
+    if unknown is not None and unknown in tokens and policy.made_here:
+        raise ModelError(
+            f"the prompt of problem {problem.id!r} has pieces that the new model's tokenizer lacks",
+            "its vocabulary is that of the first stage's task; use the same task in every stage",
+        )
+
+
+def _open(options: Problems, base: Path, opened: dict[str, ProblemSource]) -> ProblemSource:
+    key = options.model_dump_json()
+    if key not in opened:
+        opened[key] = open_source(options, base)
+    return opened[key]

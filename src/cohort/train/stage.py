@@ -1,0 +1,47 @@
+"""What every stage is given, and what it says it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cohort.data.records import Group
+from cohort.data.store import Store
+from cohort.report.console import Console
+from cohort.rewards.functions import RewardFunction
+from cohort.tasks.problems import ProblemSource
+
+
+@dataclass(slots=True)
+class Cost:
+    """Tokens that a stage sampled, and tokens whose gradient it computed."""
+
+    sampled_tokens: int = 0
+    trained_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StageContext:
+    """One stage of a run: its number from 0, its name, and where it reads and writes."""
+
+    number: int
+    name: str
+    seed: int
+    source: ProblemSource
+    rewards: Sequence[RewardFunction]
+    store: Store
+    console: Console
+
+    def step(
+        self,
+        step: int,
+        metrics: Mapping[str, float],
+        *,
+        seconds: float,
+        groups: Sequence[Group] = (),
+    ) -> None:
+        """Keep a step in the store, then show it; steps count from 1."""
+        self.store.write_step(
+            self.number, step, seconds=seconds, metrics=metrics, groups=groups
+        )
+        self.console.step(step, metrics, seconds)

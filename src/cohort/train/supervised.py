@@ -1,0 +1,69 @@
+"""The stage `supervised`: imitate demonstrations, token by token."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from cohort.config.stages import Supervised
+from cohort.data.packing import Family, Member, cut, pack_plain
+from cohort.data.records import Demonstration
+from cohort.errors import DataError
+from cohort.objective.surrogates import negative_log_likelihood
+from cohort.policy.policy import Policy
+from cohort.train.optim import Updater
+from cohort.train.stage import Cost, StageContext
+
+
+def supervised(options: Supervised, policy: Policy, context: StageContext) -> Cost:
+    """Run the stage: one update per step on the mean negative log-likelihood of its tokens."""
+    cost = Cost()
+    updater = Updater(policy, options.optimizer, updates=options.steps)
+    for step in range(1, options.steps + 1):
+        began = time.perf_counter()
+        rows = context.source.demonstrations(
+            seed=context.seed, step=step, count=options.rows_per_step
+        )
+        families = _families(rows, policy)
+        metrics = imitate(
+            policy, families, updater, tokens_per_microbatch=options.tokens_per_microbatch
+        )
+        cost.trained_tokens += sum(len(f.members[0].tokens) for f in families)
+        metrics["num_tokens"] = float(cost.trained_tokens)
+        context.step(step, metrics, seconds=time.perf_counter() - began)
+    return cost
+
+
+def imitate(
+    policy: Policy, families: list[Family], updater: Updater, *, tokens_per_microbatch: int
+) -> dict[str, float]:
+    """One update: every answer token of the step weighs the same, however the step is cut."""
+    tokens = sum(len(f.members[0].tokens) for f in families)
+    updater.clear()
+    loss = 0.0
+    for piece in cut(families, tokens_per_row=tokens_per_microbatch):
+        logprobs, _ = policy.logprobs(pack_plain(piece))
+        part = negative_log_likelihood(logprobs).sum() / tokens
+        part.backward()
+        loss += float(part.detach())
+    metrics = {"loss": loss} | updater.update()
+    updater.clear()
+    return metrics
+
+
+def _families(rows: list[Demonstration], policy: Policy) -> list[Family]:
+    families = []
+    for row in rows:
+        prompt = policy.prompt_tokens(row.problem)
+        answer = policy.completion_tokens(row.completion)
+        if len(prompt) + len(answer) > policy.context:
+            raise DataError(
+                f"problem {row.problem.id!r} with its answer has {len(prompt) + len(answer)} "
+                f"tokens and the model's context is {policy.context}",
+                "leave it out, or use a model with a longer context",
+            )
+        families.append(Family(prompt, (Member(np.asarray(answer, dtype=np.int32), 0),)))
+    return families
+
+
