@@ -41,7 +41,10 @@ def first_comment(path: Path) -> str:
 
 
 def copy_recipe(name: str, destination: Path) -> Path:
-    """Copy a packaged recipe to a file or into a folder; refuses to write over anything."""
+    """Copy a packaged recipe, and the problems that lie beside it, to a file or into a folder.
+
+    Raises RecipeError rather than write over anything.
+    """
     from cohort.config.load import packaged_recipes
     from cohort.config.lookup import nearest
 
@@ -51,14 +54,25 @@ def copy_recipe(name: str, destination: Path) -> Path:
         hint = f"did you mean {near}?" if near else f"packaged recipes: {', '.join(packaged)}"
         raise RecipeError(f"there is no packaged recipe {name}", hint)
     target = destination / f"{name}.toml" if destination.is_dir() else destination
-    if target.exists():
-        raise RecipeError(
-            f"{target} exists already", "name another file: cohort recipes copy NAME DEST"
-        )
     if not target.parent.is_dir():
         raise RecipeError(f"there is no folder {target.parent}", "make it first")
-    shutil.copyfile(packaged[name], target)
+    copies = {packaged[name]: target}
+    copies |= {file: target.parent / file.name for file in problem_files(packaged[name])}
+    for copy in copies.values():
+        if copy.exists():
+            hint = "name another place: cohort recipes copy NAME DEST"
+            raise RecipeError(f"{copy} exists already", hint)
+    for source, copy in copies.items():
+        shutil.copyfile(source, copy)
     return target
+
+
+def problem_files(recipe: Path) -> list[Path]:
+    """The files of problems that lie beside a recipe and are named in it."""
+    from cohort.config.load import load_recipe
+
+    sources = {stage.problems.source for stage in load_recipe(recipe).stage}
+    return sorted(file for file in recipe.parent.iterdir() if file.name in sources)
 
 
 def algorithms(

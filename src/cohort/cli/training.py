@@ -39,7 +39,9 @@ def train(
         return
     from cohort.train.run import train_recipe
 
-    folder = train_recipe(resolved, run=run, base=file.parent, name=file.stem, quiet=quiet)
+    folder = train_recipe(
+        resolved, run=run, base=file.parent.resolve(), name=file.stem, quiet=quiet
+    )
     typer.echo(folder)
 
 
