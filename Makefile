@@ -1,0 +1,43 @@
+# Everything there is to do here. `make` alone checks and tests; `make demo` trains a small model.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+
+.PHONY: all setup demo test check bench docs clean
+all: check test
+
+setup: .venv/.development  ## the environment in .venv, with everything for development
+
+demo: .venv/.runtime  ## train the `chain` recipe: a model that discovers that thinking pays
+	$(BIN)/cohort train chain
+
+test: .venv/.development  ## the default tests: CPU, offline, minutes
+	$(BIN)/python -m pytest
+
+check: .venv/.development  ## format, lint, types, imports, generated docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python docs/generate.py --check
+
+bench: .venv/.development  ## ratios against baselines measured in the same run
+	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+
+docs: .venv/.development  ## write the generated pages anew
+	$(BIN)/python docs/generate.py
+
+clean:  ## remove caches; .venv and runs stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	find src tests docs benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is written after an install went through to the end, so a broken one is done again.
+.venv/.runtime: pyproject.toml constraints.txt
+	@echo "installing into .venv; the first time this takes some minutes"
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
+	$(PIP) -e .
+	@touch $@
+
+.venv/.development: .venv/.runtime
+	$(PIP) -e '.[dev]'
+	@touch $@
