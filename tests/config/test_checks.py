@@ -2,7 +2,7 @@
 
 import pytest
 
-from cohort.config.checks import is_builtin_task
+from cohort.config.checks import is_builtin_task, shown_name
 from cohort.config.load import load_recipe, packaged_recipes
 from cohort.errors import RecipeError
 
@@ -56,6 +56,12 @@ def test_a_group_of_one_is_refused_with_what_the_recipes_use() -> None:
 )
 def test_what_only_comes_near_a_contradiction_is_allowed(overrides: list[str]) -> None:
     load_recipe(CHAIN, overrides)
+
+
+def test_a_reward_of_a_file_decides_success_under_the_name_of_its_function() -> None:
+    overrides = ['stage.1.rewards={ "mine.py:short" = 1.0 }', "stage.1.success=short"]
+    load_recipe(CHAIN, overrides)
+    assert shown_name("correct") == "correct"
 
 
 @pytest.mark.parametrize("source", ["a.jsonl", "data/a", "hub:owner/name", "tasks.py:sums"])

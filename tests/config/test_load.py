@@ -103,17 +103,6 @@ def test_set_does_not_change_the_tables_it_was_given() -> None:
     assert data == {"stage": [{"kind": "evaluate", "problems": "chain"}]}
 
 
-def test_a_file_given_with_set_is_relative_to_the_current_folder(
-    file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    overrides = ["stage.0.problems=a/b.jsonl", "stage.1.problems.source=hub:owner/name"]
-    stages = load_recipe(file, overrides).stage
-    assert stages[0].problems.source == str(tmp_path / "a" / "b.jsonl")
-    assert stages[1].problems.source == "hub:owner/name"
-    assert stages[2].problems.source == "chain"
-
-
 @pytest.mark.parametrize(
     ("text", "value"),
     [("50", 50), ("1e-4", 1e-4), ("true", True), ("[3, 4]", [3, 4]), ("a/b.jsonl", "a/b.jsonl"),

@@ -13,7 +13,7 @@ Run = Annotated[Path, typer.Argument(help="A run folder, for example runs/chain.
 def show(
     run: Run,
     stage: Annotated[
-        int | None, typer.Option(help="The stage's number; the last without it.")
+        str | None, typer.Option(help="A stage's name or number; the last without it.")
     ] = None,
     step: Annotated[int | None, typer.Option(help="The step; the last without it.")] = None,
     problem: Annotated[str | None, typer.Option(help="The id of a problem.")] = None,

@@ -24,6 +24,11 @@ def is_builtin_task(source: str) -> bool:
     return not any(mark in source for mark in "./\\:")
 
 
+def shown_name(reward: str) -> str:
+    """What scores and reports call a reward: `short` for `mine.py:short`, else its own name."""
+    return reward.rpartition(".py:")[2]
+
+
 def _check_names(recipe: Recipe) -> None:
     given = [stage.name for stage in recipe.stage if stage.name]
     for names in (given, recipe.stage_names()):
@@ -58,10 +63,11 @@ def _check_rewards(stage: Sampled, where: str) -> None:
 
 
 def _check_success(stage: Evaluate, where: str) -> None:
-    if stage.success not in stage.rewards:
+    names = [shown_name(reward) for reward in stage.rewards]
+    if stage.success not in names:
         raise RecipeError(
             f'{where}.success is "{stage.success}", which is not among the stage\'s rewards: '
-            + ", ".join(stage.rewards),
+            + ", ".join(names),
             f"add it to {where}.rewards (the weight may be 0), or name one of those",
         )
 

@@ -1,8 +1,7 @@
 """`--set stage.0.steps=50`: one option of a recipe replaced, before anything is validated.
 
 The path is a TOML key, so a name with dots is quoted: `stage.0.rewards."mine.py:short"=0.5`. A
-stage is named by its number or its name. The value is a TOML value; what is not one is text. A file
-of problems is relative to the current folder, as a shell's paths are, and not to the recipe's.
+stage is named by its number or its name. The value is a TOML value; what is not one is text.
 Nothing here knows which options exist: that is asked when the whole recipe is validated.
 """
 
@@ -12,10 +11,8 @@ import copy
 import json
 import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from cohort.config.checks import is_builtin_task
 from cohort.config.lookup import nearest
 from cohort.errors import RecipeError
 
@@ -69,7 +66,6 @@ def _parse_key(key: str) -> list[str]:
 
 def _apply(data: dict[str, Any], text: str) -> None:
     path, value = parse_override(text)
-    value = _anchored(path, value)
     if path[0] != "stage":
         return _place(data, path, value, done=[])
     if len(path) < 3:
@@ -95,19 +91,6 @@ def _stage(data: dict[str, Any], name: str) -> dict[str, Any]:
         + (", ".join(f"{i} ({stage})" for i, stage in enumerate(names)) or "no stages"),
         f"did you mean stage.{near}?" if near else "stages are numbered from 0",
     )
-
-
-def _anchored(path: Sequence[str], value: Any) -> Any:
-    """A file of problems as an absolute path; every other value as it is."""
-    names_file = path[-1] == "problems" or path[-2:] in (
-        ["problems", "source"],
-        ["problems", "held_out"],
-    )
-    if not names_file or not isinstance(value, str):
-        return value
-    if is_builtin_task(value) or value.startswith("hub:"):
-        return value
-    return str(Path.cwd() / value)
 
 
 def _names(stages: Sequence[dict[str, Any]]) -> list[str]:
