@@ -26,7 +26,7 @@ def summarize(run: Path) -> dict[str, object]:
             "run": str(run),
             "recipe": {"name": facts.get("recipe"), "seed": facts.get("seed")},
             "status": facts.get("status"),
-            "seconds": facts.get("seconds", sum(_seconds(db, row) for row in rows)),
+            "seconds": run_seconds(db),
             "versions": facts.get("versions"),
             "stages": [_stage(db, row) for row in rows],
             "held_out": [{"stage": e.after, **e.summary} for e in read.evaluations(db)],
@@ -47,15 +47,16 @@ def headline(db: sqlite3.Connection, run: Path) -> str:
     """The run on one line: where, which recipe and seed, its status and what it took."""
     facts = read.facts(db)
     parts = [str(run), f"recipe {facts.get('recipe', '?')}", f"seed {facts.get('seed', '?')}"]
-    seconds = facts.get("seconds", sum(_seconds(db, row) for row in read.stages(db)))
-    took = duration(seconds) if isinstance(seconds, (int, float)) else "?"
-    return showable(", ".join([*parts, f"{facts.get('status', '?')}, {took}"]))
+    parts += [str(facts.get("status", "?")), duration(run_seconds(db))]
+    return showable(", ".join(parts))
 
 
 def stage_lines(db: sqlite3.Connection, row: read.StageRow) -> list[str]:
     """A stage with what its first and its last step measured, one metric a line."""
     progress = f"{row.steps_done}/{row.steps} steps, " if row.steps else ""
-    head = f"stage {row.stage}: {row.name} ({row.kind}), {progress}{duration(_seconds(db, row))}"
+    head = (
+        f"stage {row.stage}: {row.name} ({row.kind}), {progress}{duration(stage_seconds(db, row))}"
+    )
     done = [step for step, _ in read.steps(db, row.stage)]
     if not done:
         return [showable(head), ""]
@@ -75,7 +76,7 @@ def _stage(db: sqlite3.Connection, row: read.StageRow) -> dict[str, object]:
         "kind": row.kind,
         "steps": row.steps_done,
         "steps_planned": row.steps,
-        "seconds": _seconds(db, row),
+        "seconds": stage_seconds(db, row),
         "sampled_tokens": row.sampled_tokens,
         "trained_tokens": row.trained_tokens,
         "first": read.metrics_of_step(db, row.stage, done[0]) if done else {},
@@ -83,7 +84,15 @@ def _stage(db: sqlite3.Connection, row: read.StageRow) -> dict[str, object]:
     }
 
 
-def _seconds(db: sqlite3.Connection, row: read.StageRow) -> float:
+def run_seconds(db: sqlite3.Connection) -> float:
+    """What the run took: as it said at its end, or else its stages so far."""
+    said = read.facts(db).get("seconds")
+    if isinstance(said, (int, float)):
+        return float(said)
+    return sum(stage_seconds(db, row) for row in read.stages(db))
+
+
+def stage_seconds(db: sqlite3.Connection, row: read.StageRow) -> float:
     """What the stage took: as it said at its end, or else its steps so far."""
     if row.seconds is not None:
         return row.seconds
