@@ -77,5 +77,6 @@ def write_run(folder: Path, *, steps: int = 3, finished: bool = True) -> Path:
 
 def _evaluate(store: Store, after: str, right: int) -> None:
     own = answers(right)
-    summary = summarize_evaluation(own, samples=2)
+    measured = {"rewards/<b>style/mean": 0.125, "completions/mean_length": 12.5}
+    summary = summarize_evaluation(own, samples=2) | {"functions": {"greedy": measured}}
     store.write_evaluation(2, after=after, summary=summary, answers=own)

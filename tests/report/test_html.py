@@ -85,6 +85,12 @@ def test_the_page_says_what_became_better(html: str) -> None:
         assert part in text, part
 
 
+def test_other_reward_functions_and_lengths_are_compared_too(html: str) -> None:
+    text = Page(html).text
+    for part in ("<b>style", "0.125", "tokens", "12.5", "- sampled"):
+        assert part in text, part
+
+
 def test_every_metric_has_a_curve(html: str) -> None:
     drawn = set(re.findall(r"<figcaption><b>([^<]*)</b><output>", html))
     expected = {"reward", "reward_std", "kl", "entropy", "token_accuracy", "rewards/correct/mean"}

@@ -84,11 +84,10 @@ def _resource(name: str) -> str:
 
 def _header(db: sqlite3.Connection, run: Path) -> str:
     facts = read.facts(db)
-    status = str(facts.get("status", "unknown"))
     rows = {
-        "model": _model(run),
+        "model": _model(facts, run),
         "seed": facts.get("seed", "?"),
-        "status": status,
+        "status": facts.get("status", "unknown"),
         "time": duration(run_seconds(db)),
         "run": run.resolve().name,
     }
@@ -102,19 +101,22 @@ def _header(db: sqlite3.Connection, run: Path) -> str:
     )
 
 
-def _model(run: Path) -> str:
-    """The model to begin with, from the run's recipe; a question mark where that cannot be read."""
+def _model(facts: Mapping[str, object], run: Path) -> str:
+    """The model to begin with and its size, from the run's facts or else its recipe."""
+    count = facts.get("parameters")
+    size = f", {count:,} parameters" if isinstance(count, int) else ""
+    name = facts.get("model") or _recipes_model(run)
+    return f"{'a new one' if name == 'new' else name}{size}"
+
+
+def _recipes_model(run: Path) -> str:
+    """What the recipe names; a question mark where the recipe cannot be read."""
     try:
         recipe = tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return "?"
     model = recipe.get("model", "?")
-    if isinstance(model, str):
-        return model
-    new = model.get("new")
-    if new:
-        return f"new, {new.get('layers', '?')} layers of width {new.get('hidden', '?')}"
-    return str(model.get("path", "?"))
+    return model if isinstance(model, str) else str(model.get("path") or "new")
 
 
 def _events(db: sqlite3.Connection) -> str:

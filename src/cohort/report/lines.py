@@ -48,7 +48,7 @@ SUPERVISED = (
 )
 """What a supervised step shows."""
 
-OPTIONAL = ("kl",)
+OPTIONAL = ("kl", "token_accuracy")
 """Columns that are there only when the first step has the metric."""
 
 

@@ -14,7 +14,7 @@ from cohort.data.records import Group
 from cohort.report.statistics import deviation, mean
 
 ROUNDING = 1e-9
-"""Rewards closer than this, relative to the largest (or to 1), differ by rounding only."""
+"""Rewards closer than this share of their size differ by rounding only, as in the objective."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ def _all_equal(rewards: Sequence[float]) -> bool:
     if len(rewards) < 2:
         return True
     low, high = min(rewards), max(rewards)
-    return high - low <= ROUNDING * max(1.0, abs(low), abs(high))
+    return high - low <= ROUNDING * max(abs(low), abs(high))
 
 
 def _describe_functions(groups: Sequence[Group]) -> dict[str, float]:
