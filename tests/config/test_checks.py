@@ -24,7 +24,6 @@ CHAIN = packaged_recipes()["chain"]
         (["stage.0.problems={ source = 'file.jsonl' }"], "model.new takes its tokens"),
         (["stage.0.problems={ source = '' }"], "stage.0.problems is empty"),
         (["stage.1.max_new_tokens=96"], "no room is left for a prompt"),
-        (["stage.2.optimizer.warmup_steps=61"], "warmup_steps is 61 and the stage has 60 updates"),
         (["stage.2.optimizer.beta2=1.0"], "beta2 is 1: its average would never move"),
         (["stage.2.optimizer.final_share=0.1"], "a constant schedule does not read it"),
     ],
@@ -47,8 +46,7 @@ def test_a_group_of_one_is_refused_with_what_the_recipes_use() -> None:
     [
         ["stage.2.rollouts_per_prompt=2"],
         ["stage.1.max_new_tokens=95"],
-        ["stage.2.optimizer.warmup_steps=60"],
-        ["stage.2.updates_per_step=2", "stage.2.optimizer.warmup_steps=120"],
+        ["stage.2.steps=1"],
         ["stage.2.optimizer.final_share=0.1", "stage.2.optimizer.schedule=cosine"],
         ["stage.1.rewards.correct=0"],
         ["model=some/model", "stage.0.problems=file.jsonl"],

@@ -49,9 +49,8 @@ def _check_stage(stage: AnyStage, where: str) -> None:
         _check_success(stage, where)
     if isinstance(stage, Reinforce):
         _check_group(stage, where)
-        _check_optimizer(stage.optimizer, stage.steps * stage.updates_per_step, where)
-    if isinstance(stage, Supervised):
-        _check_optimizer(stage.optimizer, stage.steps, where)
+    if isinstance(stage, Reinforce | Supervised):
+        _check_optimizer(stage.optimizer, where)
 
 
 def _check_rewards(stage: Sampled, where: str) -> None:
@@ -85,13 +84,7 @@ def _check_group(stage: Reinforce, where: str) -> None:
         )
 
 
-def _check_optimizer(optimizer: Optimizer, updates: int, where: str) -> None:
-    if optimizer.warmup_steps > updates:
-        raise RecipeError(
-            f"{where}.optimizer.warmup_steps is {optimizer.warmup_steps} and the stage has "
-            f"{updates} updates: the learning rate would never be reached",
-            "lower warmup_steps",
-        )
+def _check_optimizer(optimizer: Optimizer, where: str) -> None:
     for name, decay in (("beta1", optimizer.beta1), ("beta2", optimizer.beta2)):
         if decay == 1.0:
             raise RecipeError(
