@@ -35,7 +35,7 @@ def group_normalized(
     _, index, count = torch.unique(group, return_inverse=True, return_counts=True)
     square = rewards.new_zeros(count.shape).scatter_add(0, index, centred.square())
     deviation = (square / (count - correction).clamp(min=1)).sqrt()
-    return centred / (deviation[index] + epsilon)
+    return (centred / (deviation[index] + epsilon)).masked_fill(centred == 0.0, 0.0)
 
 
 def group_centred(

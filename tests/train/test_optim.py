@@ -1,0 +1,74 @@
+"""The schedule and the update: every option changes something."""
+
+import pytest
+import torch
+
+from cohort.config.stages import Optimizer
+from cohort.errors import TrainingError
+from cohort.train.optim import Updater, gradient_norm, learning_rate
+from tests.tiny import tiny_policy
+
+
+def _rates(**options):
+    chosen = Optimizer(learning_rate=1.0, **options)
+    return [learning_rate(u, chosen, updates=10) for u in range(10)]
+
+
+def test_the_warm_up_rises_linearly_and_the_rest_is_constant():
+    assert _rates(warmup_steps=3)[:5] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
+
+
+def test_cosine_and_linear_fall_toward_their_final_share():
+    assert _rates(schedule="linear")[:3] == pytest.approx([1.0, 0.9, 0.8])
+    assert _rates(schedule="linear", final_share=0.5)[5] == pytest.approx(0.75)
+    assert _rates(schedule="cosine")[5] == pytest.approx(0.5)
+    assert _rates(schedule="cosine") == sorted(_rates(schedule="cosine"), reverse=True)
+
+
+def _after(steps=2, scale=1.0, **options):
+    policy, _ = tiny_policy()
+    updater = Updater(policy, Optimizer(**{"learning_rate": 0.01} | options), updates=steps)
+    for step in range(steps):
+        for number, parameter in enumerate(policy.model.parameters()):
+            parameter.grad = torch.full_like(parameter, scale * (1 + number + step))
+        updater.update()
+    return torch.cat([p.detach().flatten() for p in policy.model.parameters()])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"learning_rate": 0.02}, {"beta1": 0.1}, {"beta2": 0.1}, {"epsilon": 0.1},
+     {"weight_decay": 0.5}, {"max_gradient_norm": 1e-9}, {"warmup_steps": 1},
+     {"schedule": "linear"}, {"schedule": "cosine", "final_share": 0.9}],
+)  # fmt: skip
+def test_every_option_of_the_optimizer_changes_the_weights(options):
+    assert not torch.equal(_after(**options), _after())
+
+
+def test_a_gradient_is_scaled_down_to_the_largest_norm_and_never_up():
+    torch.testing.assert_close(_after(scale=1e6), _after(scale=1e3))
+    policy, _ = tiny_policy()
+    updater = Updater(policy, Optimizer(max_gradient_norm=100.0), updates=1)
+    for parameter in policy.model.parameters():
+        parameter.grad = torch.full_like(parameter, 1e-3)
+    norm = updater.update()["grad_norm"]
+    assert norm == pytest.approx(gradient_norm([p.grad for p in policy.model.parameters()]))
+
+
+def test_a_gradient_that_is_not_finite_changes_no_weight():
+    policy, _ = tiny_policy()
+    before = [p.detach().clone() for p in policy.model.parameters()]
+    updater = Updater(policy, Optimizer(learning_rate=1.0), updates=1)
+    for parameter in policy.model.parameters():
+        parameter.grad = torch.full_like(parameter, float("nan"))
+    with pytest.raises(TrainingError, match="not finite"):
+        updater.update()
+    for old, new in zip(before, policy.model.parameters(), strict=True):
+        assert torch.equal(old, new)
+
+
+def test_an_update_without_gradient_changes_nothing_and_counts():
+    policy, _ = tiny_policy()
+    updater = Updater(policy, Optimizer(), updates=2)
+    assert updater.update()["grad_norm"] == 0.0
+    assert (updater.made, policy.version) == (1, 0)
