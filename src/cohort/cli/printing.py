@@ -29,6 +29,8 @@ def print_columns(rows: Sequence[Sequence[str]]) -> None:
 def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_text(part)}" for name, part in value.items())
     if isinstance(value, (list, tuple)):
         return " to ".join(_text(part) for part in value)
     return str(value)
