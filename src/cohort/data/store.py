@@ -77,8 +77,8 @@ class Store:
             self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and close it."""
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Fold the write-ahead log into the file and close it: run.db is then the only file."""
+        self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
 
     def set_fact(self, name: str, value: object) -> None:

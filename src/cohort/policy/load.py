@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.modeling_utils import PreTrainedModel
+from transformers.utils import logging
 
 from cohort.config.recipe import Model
 from cohort.errors import ModelError
@@ -59,6 +60,7 @@ def take_over(
 
 def save_policy(policy: Policy, folder: Path) -> None:
     """An ordinary Hugging Face folder that AutoModelForCausalLM and AutoTokenizer load."""
+    logging.disable_progress_bar()
     policy.model.save_pretrained(folder)
     policy.tokenizer.save_pretrained(folder)
 
@@ -69,6 +71,7 @@ def _from_folder(path: str) -> tuple[PreTrainedModel, Any]:
         raise ModelError(f"there is no model folder {path!r}", "give a folder or a hub name")
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise ModelError(f"the folder {path!r} holds no config.json", "a model folder has one")
+    logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
         model = AutoModelForCausalLM.from_pretrained(path, attn_implementation="sdpa")

@@ -17,10 +17,11 @@ import torch
 from cohort.config.recipe import Recipe
 from cohort.config.stages import Evaluate, Reinforce, Supervised
 from cohort.data.store import Store
-from cohort.errors import CohortError, Interrupted
+from cohort.errors import Interrupted
 from cohort.policy.load import load_policy, save_policy
 from cohort.policy.policy import Policy
 from cohort.report.console import Console
+from cohort.report.html import write_report
 from cohort.report.read import examples, opened
 from cohort.train.evaluate import evaluate
 from cohort.train.folder import DATABASE, MODEL, claim
@@ -103,19 +104,19 @@ class _Run:
 
     def carry_out(self) -> None:
         """All stages, the model, the report; the store says how it ended, whatever happens."""
+        status = "failed"
         try:
             self._stages()
             save_policy(self._policy, self._folder / MODEL)
+            status = "finished"
         except KeyboardInterrupt:
-            self._end("interrupted")
+            status = "interrupted"
             raise Interrupted(
                 f"stopped in {self._store.position()}; the model was not saved",
                 f"`cohort show {self._folder}` shows what was done until then",
             ) from None
-        except CohortError:
-            self._end("failed")
-            raise
-        self._end("finished")
+        finally:
+            self._end(status)
         with opened(self._folder) as db:
             shown = examples(db)
         self._console.summary(
@@ -172,5 +173,4 @@ class _Run:
         self._store.set_fact("status", status)
         self._store.set_fact("seconds", time.perf_counter() - self._began)
         self._store.close()
-        from cohort.report.html import write_report
         write_report(self._folder)
