@@ -77,7 +77,8 @@ def test_a_model_with_a_soft_cap_is_refused():
     from cohort.errors import ModelError
     from cohort.policy.load import take_over
     from cohort.policy.new import new_tokenizer
-    from tests.tiny import PIECES, SHAPE as MODEL
+    from tests.tiny import PIECES
+    from tests.tiny import SHAPE as MODEL
 
     model = Gemma2ForCausalLM(Gemma2Config(**MODEL))
     with pytest.raises(ModelError, match=r"softcap|log-probabilities"):

@@ -25,7 +25,9 @@ def test_greedy_tokens_are_those_of_generate(architecture):
     policy, model = tiny_policy(architecture)
     for request, (rollout,) in zip(
         _requests(),
-        sample(policy, _requests(), Sampling(rollouts_per_prompt=1, max_new_tokens=24, greedy=True)),
+        sample(
+            policy, _requests(), Sampling(rollouts_per_prompt=1, max_new_tokens=24, greedy=True)
+        ),
         strict=True,
     ):
         ids = torch.from_numpy(request.prompt.astype(np.int64))[None]

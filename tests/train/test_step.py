@@ -143,9 +143,7 @@ def test_a_second_update_uses_the_ratio_to_the_policy_before_the_first():
     policy, _ = tiny_policy()
     batch = prepare(_groups(), ON_POLICY, tokens_per_microbatch=10_000, device=CPU)
     updater = Updater(policy, Optimizer(learning_rate=0.003), updates=4)
-    metrics = learn(
-        policy, batch, ON_POLICY, updater=updater, updates=4, temperature=1.0
-    )
+    metrics = learn(policy, batch, ON_POLICY, updater=updater, updates=4, temperature=1.0)
     assert policy.version == 4
     assert metrics["clip_ratio/region_mean"] > 0.0
     assert metrics["loss"] < -1e-2, "from the second update on the ratio follows the advantage"

@@ -217,10 +217,16 @@ def connect_read_only(run: Path) -> sqlite3.Connection:
     """
     path = run / "run.db"
     if not path.is_file():
-        raise RunError(f"{run} holds no run: there is no run.db in it", "name the folder of a run, for example runs/chain")
+        raise RunError(
+            f"{run} holds no run: there is no run.db in it",
+            "name the folder of a run, for example runs/chain",
+        )
     db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     db.row_factory = sqlite3.Row
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
-        raise RunError(f"{path} was written by a later Cohort (schema {version}, this one reads {SCHEMA_VERSION})", "upgrade Cohort")
+        raise RunError(
+            f"{path} was written by a later Cohort (schema {version}, this one reads {SCHEMA_VERSION})",
+            "upgrade Cohort",
+        )
     return db

@@ -38,9 +38,7 @@ def group_normalized(
     return (centred / (deviation[index] + epsilon)).masked_fill(centred == 0.0, 0.0)
 
 
-def group_centred(
-    rewards: Float[Tensor, "N"], group: Int[Tensor, "N"]
-) -> Float[Tensor, "N"]:
+def group_centred(rewards: Float[Tensor, "N"], group: Int[Tensor, "N"]) -> Float[Tensor, "N"]:
     """The reward less its group's mean, A_i = r_i - mean(r): Dr. GRPO (arXiv:2503.20783), eq. 2.
 
     Exactly 0 where a group's rewards are equal, also up to rounding.

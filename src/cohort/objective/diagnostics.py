@@ -1,6 +1,6 @@
 """What is measured beside the loss, from the same inputs: nothing here is differentiated.
 
-    T sampled tokens.
+T sampled tokens.
 """
 
 from __future__ import annotations

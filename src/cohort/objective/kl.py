@@ -1,6 +1,6 @@
 """Estimators of KL(pi || pi_ref) from one sampled token each (Schulman 2020, "Approximating KL").
 
-    T sampled tokens. All take log-probabilities of the sampled tokens under both policies.
+T sampled tokens. All take log-probabilities of the sampled tokens under both policies.
 """
 
 from __future__ import annotations

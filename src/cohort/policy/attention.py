@@ -121,9 +121,7 @@ class Packed:
 class _Block:
     """Segments of a row as a padded block [n, width]: where each real cell is in the row."""
 
-    def __init__(
-        self, starts: np.ndarray, lengths: np.ndarray, device: torch.device
-    ) -> None:
+    def __init__(self, starts: np.ndarray, lengths: np.ndarray, device: torch.device) -> None:
         self.width = int(lengths.max())
         column = np.arange(self.width)
         self.real = column[None, :] < lengths[:, None]

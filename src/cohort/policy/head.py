@@ -8,8 +8,8 @@ dropped, and projected again for the gradient. Sums are in float32 whatever the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -31,8 +31,8 @@ def token_logprobs(
     hidden [S, d], weight [V, d], bias [V] or None, tokens [S] -> two float32 tensors [S].
     Both can be differentiated.
     """
-    logprobs, entropy = _TokenLogprobs.apply(hidden, weight, bias, tokens, temperature)
-    return logprobs, entropy
+    apply = cast(Callable[..., tuple[Tensor, Tensor]], _TokenLogprobs.apply)
+    return apply(hidden, weight, bias, tokens, temperature)
 
 
 def chunks(rows: int, *, vocabulary: int) -> Iterator[slice]:

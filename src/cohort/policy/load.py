@@ -20,7 +20,7 @@ from cohort.config.recipe import Model
 from cohort.errors import ModelError
 from cohort.policy import attention
 from cohort.policy.new import new_model, new_tokenizer
-from cohort.policy.policy import Policy
+from cohort.policy.policy import Policy, embeddings
 from cohort.policy.probe import probe
 
 UNSHAREABLE = ("linear_attention", "mamba", "recurrent", "conv")
@@ -38,9 +38,7 @@ def load_policy(options: Model, *, vocabulary: list[str], seed: int) -> Policy:
     return take_over(model, tokenizer, made_here=options.new is not None)
 
 
-def take_over(
-    model: PreTrainedModel, tokenizer: Any, *, made_here: bool = False
-) -> Policy:
+def take_over(model: PreTrainedModel, tokenizer: Any, *, made_here: bool = False) -> Policy:
     """Put a loaded model into Cohort's hands, after checking that it can be trained as it is."""
     _check_tokenizer(model, tokenizer)
     unshareable = [t for t in getattr(model.config, "layer_types", None) or () if t in UNSHAREABLE]
@@ -82,7 +80,7 @@ def _from_folder(path: str) -> tuple[PreTrainedModel, Any]:
 
 
 def _check_tokenizer(model: PreTrainedModel, tokenizer: Any) -> None:
-    rows = model.get_input_embeddings().weight.shape[0]
+    rows = embeddings(model).shape[0]
     if len(tokenizer) > rows:
         raise ModelError(
             f"the tokenizer has {len(tokenizer)} tokens and the model {rows} embeddings",

@@ -24,9 +24,7 @@ from cohort.policy.head import token_logprobs
 class Policy:
     """A causal language model whose attention goes through Cohort's layouts."""
 
-    def __init__(
-        self, model: PreTrainedModel, tokenizer: Any, *, made_here: bool = False
-    ) -> None:
+    def __init__(self, model: PreTrainedModel, tokenizer: Any, *, made_here: bool = False) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.made_here = made_here
@@ -41,7 +39,7 @@ class Policy:
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.model.get_input_embeddings().weight.device
+        return embeddings(self.model).device
 
     @property
     def head(self) -> tuple[Tensor, Tensor | None]:
@@ -102,6 +100,13 @@ class Policy:
     def text(self, tokens: NDArray[np.int32]) -> str:
         """An answer's tokens as text, without special tokens."""
         return str(self.tokenizer.decode(tokens.tolist(), skip_special_tokens=True))
+
+
+def embeddings(model: PreTrainedModel) -> Tensor:
+    """The input embeddings of a model: [V, d]."""
+    weight = model.get_input_embeddings().weight
+    assert isinstance(weight, Tensor), f"{type(model).__name__} has no embedding matrix"
+    return weight
 
 
 def _end_tokens(model: PreTrainedModel, tokenizer: Any) -> set[int]:

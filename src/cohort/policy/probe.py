@@ -16,7 +16,7 @@ from transformers.modeling_utils import PreTrainedModel
 
 from cohort.data.packing import Family, Member, pack
 from cohort.errors import ModelError
-from cohort.policy.policy import Policy
+from cohort.policy.policy import Policy, embeddings
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.3}
 """The largest difference of a log-probability that rounding can make, by weight type."""
@@ -45,7 +45,7 @@ class Expected:
 
 def probe(model: PreTrainedModel) -> Expected:
     """What the model itself says, before Cohort takes its attention over."""
-    vocabulary = model.get_input_embeddings().weight.shape[0]
+    vocabulary = embeddings(model).shape[0]
     ids = np.random.Generator(np.random.Philox(key=7)).integers(0, vocabulary, 11).astype(np.int32)
     prompt, answers = ids[:4], (ids[4:9], ids[9:])
     family = Family(prompt, tuple(Member(a, o) for a, o in zip(answers, (0, 5), strict=True)))

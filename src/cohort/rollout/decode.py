@@ -93,9 +93,7 @@ class Decoding:
         prefix = self._prefix(layer, grouped, key, window)
         return suffix.merge(prefix).reshape(query.shape).to(query.dtype)
 
-    def _suffix(
-        self, layer: int, query: Tensor, key: Tensor, value: Tensor, window: int
-    ) -> _Part:
+    def _suffix(self, layer: int, query: Tensor, key: Tensor, value: Tensor, window: int) -> _Part:
         slots = self._slots
         keys, values = slots.suffix.layer(layer, key)
         lanes, lengths = slots.index[: self._live], slots.lengths

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from cohort.config.stages import Evaluate
 from cohort.data.records import Group, Problem
@@ -23,14 +24,10 @@ def evaluate(
     """Run the stage; its summary and all answers are in the store."""
     began = time.perf_counter()
     problems = context.source.held_out()
-    answers, groups = measure(
-        options, policy, problems, context.rewards, seed=context.seed
-    )
+    answers, groups = measure(options, policy, problems, context.rewards, seed=context.seed)
     summary = summarize_evaluation(answers, samples=options.samples_per_problem)
     summary |= {"functions": _functions(groups), "seconds": time.perf_counter() - began}
-    context.store.write_evaluation(
-        context.number, after=after, summary=summary, answers=answers
-    )
+    context.store.write_evaluation(context.number, after=after, summary=summary, answers=answers)
     context.console.evaluation(after, summary)
     tokens = sum(len(r.tokens) for g in groups for r in g.rollouts)
     return Cost(sampled_tokens=tokens), summary
@@ -53,19 +50,14 @@ def measure(
         Request(problem.id, policy.prompt_tokens(problem), (seed, "evaluate", problem.id))
         for problem in problems
     ]
-    common = {"max_new_tokens": options.max_new_tokens, "slots": options.slots}
-    greedy = sample(
-        policy, requests, Sampling(rollouts_per_prompt=1, greedy=True, **common)
+    sampling = Sampling(
+        rollouts_per_prompt=options.samples_per_problem,
+        max_new_tokens=options.max_new_tokens,
+        temperature=options.temperature,
+        slots=options.slots,
     )
-    drawn = sample(
-        policy,
-        requests,
-        Sampling(
-            rollouts_per_prompt=options.samples_per_problem,
-            temperature=options.temperature,
-            **common,
-        ),
-    )
+    greedy = sample(policy, requests, replace(sampling, rollouts_per_prompt=1, greedy=True))
+    drawn = sample(policy, requests, sampling)
     groups = [
         Group(problem, request.prompt, (*first, *others))
         for problem, request, first, others in zip(problems, requests, greedy, drawn, strict=True)
@@ -81,9 +73,7 @@ def _answers(group: Group, options: Evaluate) -> list[Answer]:
     for number, (rollout, score) in enumerate(zip(group.rollouts, group.scores, strict=True)):
         value = score.parts.get(options.success)
         success = None if value is None else value >= options.success_at
-        answers.append(
-            Answer(group.problem.id, number, shown, rollout.text, score.total, success)
-        )
+        answers.append(Answer(group.problem.id, number, shown, rollout.text, score.total, success))
     return answers
 
 
@@ -101,6 +91,4 @@ def _functions(groups: Sequence[Group]) -> dict[str, Mapping[str, float]]:
 
 
 def _part(group: Group, which: slice) -> Group:
-    return Group(
-        group.problem, group.prompt_tokens, group.rollouts[which], group.scores[which]
-    )
+    return Group(group.problem, group.prompt_tokens, group.rollouts[which], group.scores[which])

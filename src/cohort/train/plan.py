@@ -47,9 +47,7 @@ def make_plan(recipe: Recipe, base: Path) -> list[StagePlan]:
         source = _open(options.problems, base, opened)
         rewards: tuple[RewardFunction, ...] = ()
         if isinstance(options, Sampled):
-            rewards = tuple(
-                load_rewards(options.rewards, task_rewards=source.rewards, base=base)
-            )
+            rewards = tuple(load_rewards(options.rewards, task_rewards=source.rewards, base=base))
             check_columns(rewards, source.held_out())
         plans.append(StagePlan(name, options, source, rewards, algorithm))
     return plans

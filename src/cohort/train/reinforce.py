@@ -23,9 +23,7 @@ def reinforce(
 ) -> Cost:
     """Run the stage; every step is in the store when the next one begins."""
     cost = Cost()
-    updater = Updater(
-        policy, options.optimizer, updates=options.steps * options.updates_per_step
-    )
+    updater = Updater(policy, options.optimizer, updates=options.steps * options.updates_per_step)
     reference = frozen_copy(policy) if algorithm.beta else None
     for step in range(1, options.steps + 1):
         began = time.perf_counter()
@@ -54,9 +52,7 @@ def reinforce(
     return cost
 
 
-def _sample(
-    options: Reinforce, policy: Policy, context: StageContext, step: int
-) -> list[Group]:
+def _sample(options: Reinforce, policy: Policy, context: StageContext, step: int) -> list[Group]:
     problems = context.source.batch(
         seed=context.seed, purpose=context.name, step=step, count=options.prompts_per_step
     )
@@ -93,4 +89,3 @@ def _most_telling(groups: Sequence[Group]) -> Group:
         return max(known) - min(known) if known else -1.0
 
     return max(groups, key=spread)
-

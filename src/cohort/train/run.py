@@ -131,9 +131,7 @@ class _Run:
         after = "start"
         for number, plan in enumerate(self._plans):
             steps = getattr(plan.options, "steps", 0)
-            self._store.begin_stage(
-                number, name=plan.name, kind=plan.options.kind, steps=steps
-            )
+            self._store.begin_stage(number, name=plan.name, kind=plan.options.kind, steps=steps)
             self._console.begin_stage(plan.name, plan.options.kind, steps)
             began = time.perf_counter()
             cost = self._stage(number, plan, after)

@@ -41,7 +41,5 @@ class StageContext:
         groups: Sequence[Group] = (),
     ) -> None:
         """Keep a step in the store, then show it; steps count from 1."""
-        self.store.write_step(
-            self.number, step, seconds=seconds, metrics=metrics, groups=groups
-        )
+        self.store.write_step(self.number, step, seconds=seconds, metrics=metrics, groups=groups)
         self.console.step(step, metrics, seconds)

@@ -65,5 +65,3 @@ def _families(rows: list[Demonstration], policy: Policy) -> list[Family]:
             )
         families.append(Family(prompt, (Member(np.asarray(answer, dtype=np.int32), 0),)))
     return families
-
-
