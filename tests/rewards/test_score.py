@@ -1,0 +1,200 @@
+"""Scores: each function is called once, what it returns is checked, and no failure becomes a 0."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cohort.config.stages import Reward
+from cohort.data.records import Group, Problem, Rollout
+from cohort.errors import RewardError
+from cohort.rewards.functions import RewardFunction, load_rewards
+from cohort.rewards.score import check_columns, score_groups
+
+CHAT = Problem("chat", ({"role": "user", "content": "hi"},), {"answer": "x", "level": 1})
+TEXT = Problem("text", "2+2=", {"answer": "4"})
+
+
+def group(problem: Problem, *texts: str) -> Group:
+    rollouts = tuple(
+        Rollout(
+            tokens=np.arange(len(text) + 1, dtype=np.int32),
+            logprobs=np.zeros(len(text) + 1, dtype=np.float32),
+            stop="end",
+            text=text,
+        )
+        for text in texts
+    )
+    return Group(problem, np.array([1], dtype=np.int32), rollouts)
+
+
+GROUPS = [group(TEXT, "4", "55"), group(CHAT, "x", "yyy", "")]
+
+
+def reward(
+    function: Callable[..., object], weight: float = 1.0, **arguments: Any
+) -> RewardFunction:
+    return RewardFunction(function.__name__, weight, function, arguments)
+
+
+def returning(value: Any) -> RewardFunction:
+    def says(*, completions: list[object]) -> Any:
+        return value
+
+    return reward(says)
+
+
+def refusal(*rewards: RewardFunction) -> str:
+    with pytest.raises(RewardError) as caught:
+        score_groups(GROUPS, rewards)
+    assert len(str(caught.value).splitlines()) <= 6
+    return str(caught.value)
+
+
+def test_a_function_is_called_once_with_everything_aligned() -> None:
+    calls: list[dict[str, Any]] = []
+
+    def watch(**given: Any) -> list[float]:
+        calls.append(given)
+        return [float(i) for i in range(5)]
+
+    scored = score_groups(GROUPS, [reward(watch, bonus=7)])
+    (given,) = calls
+    hi = [{"role": "user", "content": "hi"}]
+    assert given == {
+        "prompts": ["2+2=", "2+2=", hi, hi, hi],
+        "completions": [
+            "4",
+            "55",
+            *([{"role": "assistant", "content": t}] for t in ("x", "yyy", "")),
+        ],
+        "completion_ids": [[0, 1], [0, 1, 2], [0, 1], [0, 1, 2, 3], [0]],
+        "answer": ["4", "4", "x", "x", "x"],
+        "level": [None, None, 1, 1, 1],
+        "bonus": 7,
+    }
+    assert [g.rewards for g in scored] == [(0.0, 1.0), (2.0, 3.0, 4.0)]
+
+
+def test_only_what_the_signature_names_is_passed() -> None:
+    def narrow(completions: list[object], level: list[object], limit: int = 2) -> list[float]:
+        return [0.0 if one is None else float(limit) for one in level]
+
+    scored = score_groups(GROUPS, [reward(narrow, limit=9)])
+    assert [g.rewards for g in scored] == [(0.0, 0.0), (9.0, 9.0, 9.0)]
+
+
+def test_the_total_is_the_weighted_sum_of_what_was_said() -> None:
+    def first(**_: Any) -> list[float | None]:
+        return [1.0, None, None, 2.0, 0.0]
+
+    def second(**_: Any) -> list[float | None]:
+        return [3.0, 4.0, None, None, 0.0]
+
+    scored = score_groups(GROUPS, [reward(first, 0.5), reward(second, -1.0)])
+    assert [g.rewards for g in scored] == [(-2.5, -4.0), (None, 1.0, 0.0)]
+    assert scored[0].scores[1].parts == {"first": None, "second": 4.0}
+    assert scored[0].problem is TEXT
+    assert GROUPS[0].scores == ()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (True, 0, 1.5, None, Fraction(1, 2)),
+        np.array([1.0, 0.0, 1.5, 2.0, 0.5], dtype=np.float32),
+        [np.float64(1), np.int64(0), np.bool_(True), np.float16(2), 3],
+    ],
+)
+def test_any_finite_numbers_are_rewards(values: Any) -> None:
+    scored = score_groups(GROUPS, [returning(values)])
+    said = [value for g in scored for value in g.rewards]
+    assert said == [None if v is None else float(v) for v in values]
+    assert all(value is None or type(value) is float for value in said)
+
+
+def test_coroutines_run_to_their_end_also_inside_a_running_loop() -> None:
+    async def slowly(*, completions: list[object]) -> list[float]:
+        await asyncio.sleep(0)
+        return [1.0 for _ in completions]
+
+    async def notebook() -> list[Group]:
+        return score_groups(GROUPS, [reward(slowly)])
+
+    assert score_groups(GROUPS, [reward(slowly)])[0].rewards == (1.0, 1.0)
+    assert asyncio.run(notebook())[1].rewards == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        ([1.0, 2.0], "returned 2 values for 5 completions"),
+        ([], "returned 0 values for 5 completions"),
+        (1.0, "returned 1.0, not a list"),
+        (None, "returned None (NoneType), not a list"),
+        ("12345", "returned '12345', not a list"),
+        ({1: 1, 2: 2, 3: 3, 4: 4, 5: 5}, "not a list"),
+        ([0, 0, 0, "1.0", 0], "returned '1.0' for rollout 1 of problem \"chat\""),
+        ([0, float("nan"), 0, 0, 0], 'returned nan for rollout 1 of problem "text"'),
+        ([0, 0, float("-inf"), 0, 0], 'returned -inf for rollout 0 of problem "chat"'),
+        ([0, 0, 0, 0, [1]], "returned [1] (list) for rollout 2 of problem"),
+        ([10**400, 0, 0, 0, 0], 'for rollout 0 of problem "text"'),
+    ],
+)
+def test_what_is_not_a_reward_is_refused_by_name_and_place(returned: Any, says: str) -> None:
+    message = refusal(returning(returned))
+    assert 'reward "says"' in message
+    assert says in message
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (
+            "return [1 / 0 for _ in completions]",
+            "ZeroDivisionError: division by zero (mine.py, line 3)",
+        ),
+        ("raise SystemExit(3)", "SystemExit: 3 (mine.py, line 3)"),
+        ("return math.sqrt('a')", "(mine.py, line 3)"),
+        ("return undefined", "NameError: name 'undefined' is not defined (mine.py, line 3)"),
+    ],
+)
+def test_a_function_that_raises_is_named_with_its_line(
+    tmp_path: Path, body: str, says: str
+) -> None:
+    (tmp_path / "mine.py").write_text(f"import math\ndef f(completions, **_):\n    {body}\n")
+    rewards = load_rewards({"mine.py:f": Reward()}, task_rewards={}, base=tmp_path)
+    with pytest.raises(RewardError) as caught:
+        score_groups(GROUPS, rewards)
+    assert 'reward "f" raised' in str(caught.value)
+    assert says in str(caught.value)
+    assert caught.value.__cause__ is not None
+
+
+def test_an_interruption_is_not_taken_for_a_mistake_of_the_function() -> None:
+    def interrupted(**_: Any) -> list[float]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score_groups(GROUPS, [reward(interrupted)])
+
+
+def test_a_missing_column_is_refused_before_anything_is_called() -> None:
+    def needs(completions: list[object], solution: list[object]) -> list[float]:
+        raise AssertionError("called")
+
+    with pytest.raises(RewardError, match='needs the column "solution"; the problems have answer'):
+        check_columns([reward(needs)], [TEXT])
+    assert 'needs the column "solution"' in refusal(reward(needs))
+
+
+def test_groups_without_rollouts_are_left_as_they_are() -> None:
+    empty = [group(TEXT)]
+    assert score_groups(empty, [returning("never asked")]) == empty
+    assert score_groups([], []) == []
