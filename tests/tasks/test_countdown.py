@@ -97,7 +97,7 @@ def test_right_expressions_are_right(answer: str) -> None:
         "7*2-4 # a remark",
         "7*2,4",
         "[7*2-4]",
-        "٧*2-4",
+        "\u0667*2-4",
         "<answer>7*2-4",
     ],
 )
@@ -129,6 +129,7 @@ def test_division_is_exact_where_floats_are_not() -> None:
 
 def test_division_by_zero_has_no_value() -> None:
     assert evaluate("7/(2-2)") is None
+    assert evaluate("00/7") is None
     assert evaluate("0/7") == (0, [0, 7])
 
 

@@ -101,6 +101,7 @@ class Worded:
         self.rewards = task.rewards
         self._task = task
         self._options = options
+        self._held_out = [self._worded(problem) for problem in task.held_out()]
 
     def batch(self, *, seed: int, purpose: str, step: int, count: int) -> list[Problem]:
         """The task's batch, in these words."""
@@ -114,7 +115,7 @@ class Worded:
 
     def held_out(self) -> list[Problem]:
         """The task's held-out problems, in these words."""
-        return [self._worded(problem) for problem in self._task.held_out()]
+        return list(self._held_out)
 
     def vocabulary(self) -> list[str]:
         """The task's pieces, and the characters that the words add to them."""
