@@ -8,14 +8,13 @@ and no vocabulary: a data set is asked of a model that has a tokenizer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import final
 
 from cohort.config.lookup import nearest
 from cohort.config.stages import Problems
 from cohort.data import keyed
 from cohort.data.records import Demonstration, Problem
-from cohort.data.sources import Row, read_held_out_rows, read_rows
+from cohort.data.sources import Row
 from cohort.errors import DataError
 from cohort.tasks.asking import ask_all, key_of
 from cohort.tasks.generated import numbered
@@ -32,13 +31,14 @@ class Finite:
 
     rewards: Mapping[str, Callable[..., object]] = {}
 
-    def __init__(self, options: Problems, base: Path) -> None:
+    def __init__(self, options: Problems, rows: Sequence[Row], others: Sequence[Row]) -> None:
+        """Rows to train on, and `others` to hold out; without others some of the rows are."""
         self.name = options.source
         self._completion = options.completion
-        asked = ask_all(read_rows(options, base), options)
-        if options.held_out:
-            others = ask_all(read_held_out_rows(options, base), options)
-            self._held_out = _first_of_each_prompt(p for p, _ in others)
+        asked = ask_all(rows, options)
+        if others:
+            apart = ask_all(others, options)
+            self._held_out = _first_of_each_prompt(p for p, _ in apart)
         else:
             self._held_out = _smallest(asked, options.held_out_problems)
         kept_out = {key_of(problem.prompt) for problem in self._held_out}

@@ -6,16 +6,16 @@ choice it makes is a function of its arguments; nothing has to be remembered bet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 from cohort.config.lookup import nearest
 from cohort.config.stages import Problems
 from cohort.data.imported import is_function
 from cohort.data.records import Demonstration, Problem
-from cohort.data.sources import HUB, READERS
+from cohort.data.sources import HUB, READERS, Row, read_held_out_rows, read_rows
 from cohort.errors import DataError
 from cohort.tasks.asking import prompt_of
 from cohort.tasks.chain import Chain
@@ -65,13 +65,21 @@ def open_source(options: Problems, base: Path) -> ProblemSource:
     if source in BUILT_IN:
         return _open_task(options)
     if source.startswith(HUB) or is_function(source) or Path(source).suffix:
-        return Finite(options, base)
+        others = read_held_out_rows(options, base) if options.held_out else []
+        return Finite(options, read_rows(options, base), others)
     near = nearest(source, BUILT_IN)
     raise DataError(
         f'there is no task "{source}"; there are {", ".join(BUILT_IN)}; or name a file '
         f'({", ".join(READERS)}), "hub:owner/name" or "file.py:function"',
         f'did you mean "{near}"?' if near else "a file is named with its suffix",
     )
+
+
+def given_rows(options: Problems, rows: Sequence[Mapping[str, Any]]) -> ProblemSource:
+    """A source of rows that a Python caller has at hand. Raises DataError for what cannot be asked."""
+    if not rows:
+        raise DataError("problems is empty: there is nothing to ask", "give at least one row")
+    return Finite(options, [Row(row, f"row {n}") for n, row in enumerate(rows, start=1)], [])
 
 
 def _open_task(options: Problems) -> ProblemSource:

@@ -10,14 +10,14 @@ from cohort.policy.load import load_policy
 from cohort.report.statistics import summarize_evaluation
 from cohort.train.evaluate import measure
 from cohort.train.located import located
-from cohort.train.plan import check_prompts, make_plan
+from cohort.train.plan import Given, check_prompts, make_plan
 from cohort.train.run import set_threads
 
 
 def evaluate_model(recipe: Recipe, *, base: Path) -> dict[str, object]:
     """The summary of the recipe's only stage, an evaluation; see report.statistics."""
     recipe = located(recipe, base)
-    (plan,) = make_plan(recipe, base)
+    (plan,) = make_plan(recipe, base, Given())
     assert isinstance(plan.options, Evaluate), plan.options.kind
     set_threads(recipe.threads)
     policy = load_policy(recipe.model, vocabulary=[], seed=recipe.seed)

@@ -6,8 +6,10 @@ functions; it trains nothing and writes nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cohort.config.checks import check_recipe
 from cohort.config.recipe import Recipe
@@ -18,7 +20,7 @@ from cohort.objective.algorithms import Algorithm, choose
 from cohort.policy.policy import Policy
 from cohort.rewards.functions import RewardFunction, load_rewards
 from cohort.rewards.score import check_columns
-from cohort.tasks.problems import ProblemSource, open_source
+from cohort.tasks.problems import ProblemSource, given_rows, open_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,15 @@ class StagePlan:
     algorithm: Algorithm | None = None
 
 
-def make_plan(recipe: Recipe, base: Path) -> list[StagePlan]:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Functions and rows that a Python caller gave, by the names that stand for them."""
+
+    functions: Mapping[str, Callable[..., object]] = field(default_factory=dict)
+    rows: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+
+def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
     """A plan per stage, in order. Equal `problems` tables share one source.
 
     Raises RecipeError, DataError, RewardError or MissingExtraError, in the order of the stages.
@@ -44,10 +54,14 @@ def make_plan(recipe: Recipe, base: Path) -> list[StagePlan]:
         algorithm = None
         if isinstance(options, Reinforce):
             algorithm = choose(options.algorithm.name, options.algorithm.changes)
-        source = _open(options.problems, base, opened)
+        source = _open(options.problems, base, given, opened)
         rewards: tuple[RewardFunction, ...] = ()
         if isinstance(options, Sampled):
-            rewards = tuple(load_rewards(options.rewards, task_rewards=source.rewards, base=base))
+            rewards = tuple(load_rewards(
+                    options.rewards,
+                    task_rewards={**source.rewards, **given.functions},
+                    base=base,
+                ))
             check_columns(rewards, source.held_out())
         plans.append(StagePlan(name, options, source, rewards, algorithm))
     return plans
@@ -83,8 +97,11 @@ def check_prompt(problem: Problem, policy: Policy) -> None:
         )
 
 
-def _open(options: Problems, base: Path, opened: dict[str, ProblemSource]) -> ProblemSource:
+def _open(
+    options: Problems, base: Path, given: Given, opened: dict[str, ProblemSource]
+) -> ProblemSource:
     key = options.model_dump_json()
     if key not in opened:
-        opened[key] = open_source(options, base)
+        rows = given.rows.get(options.source)
+        opened[key] = open_source(options, base) if rows is None else given_rows(options, rows)
     return opened[key]

@@ -26,21 +26,28 @@ from cohort.report.read import examples, opened
 from cohort.train.evaluate import evaluate
 from cohort.train.folder import DATABASE, MODEL, claim
 from cohort.train.located import located
-from cohort.train.plan import StagePlan, check_prompts, make_plan
+from cohort.train.plan import Given, StagePlan, check_prompts, make_plan
 from cohort.train.reinforce import reinforce
 from cohort.train.stage import Cost, StageContext
 from cohort.train.supervised import supervised
 
 
 def train_recipe(
-    recipe: Recipe, *, run: Path | None = None, base: Path, name: str, quiet: bool = False
+    recipe: Recipe,
+    *,
+    run: Path | None = None,
+    base: Path,
+    name: str,
+    quiet: bool = False,
+    given: Given | None = None,
 ) -> Path:
     """Carry a recipe out; returns the run's folder. Raises CohortError, and Interrupted on Ctrl-C.
 
-    `base` is the folder that the recipe's file is in, `name` what the run is called.
+    `base` is the folder that the recipe's file is in, `name` what the run is called, `given` the
+    functions and rows that some of the recipe's names stand for.
     """
     recipe = located(recipe, base)
-    plans = make_plan(recipe, base)
+    plans = make_plan(recipe, base, given or Given())
     set_threads(recipe.threads)
     needs_pieces = recipe.model.new is not None
     pieces = plans[0].source.vocabulary() if needs_pieces else []

@@ -1,0 +1,215 @@
+"""A run from a recipe to a folder: repeatable to the bit, complete, and honest about how it ended."""
+
+import copy
+import json
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import cohort
+from cohort.config.load import load_recipe
+from cohort.errors import Interrupted, RewardError, RunError
+from cohort.report.summary import summarize
+from cohort.train.run import train_recipe
+from tests.train.runs import (
+    EVALUATE,
+    EVERYTHING,
+    FIRST_STEP,
+    REINFORCE,
+    SUPERVISED,
+    recipe,
+    rows,
+    run,
+    weights,
+)
+
+
+def _with(stage, **changes):
+    return {**copy.deepcopy(stage), **changes}
+
+
+def test_the_same_seed_gives_the_same_rollouts_and_weights_bit_for_bit(tmp_path):
+    stages = (SUPERVISED, _with(REINFORCE, updates_per_step=2))
+    one, two = (run(tmp_path / name, *stages) for name in ("one", "two"))
+    assert rows(one, EVERYTHING) == rows(two, EVERYTHING)
+    for name, tensor in weights(one).items():
+        assert torch.equal(tensor, weights(two)[name]), name
+    other = run(tmp_path / "other", *stages, seed=2)
+    assert rows(one, EVERYTHING) != rows(other, EVERYTHING)
+
+
+@pytest.mark.parametrize("change", [{"slots": 1}, {"slots": 5}, {"tokens_per_microbatch": 30}])
+def test_slots_and_token_budget_do_not_change_the_first_rollouts(tmp_path, change):
+    plain = run(tmp_path / "plain", SUPERVISED, REINFORCE)
+    other = run(tmp_path / "other", SUPERVISED, _with(REINFORCE, **change))
+    assert rows(plain, FIRST_STEP) == rows(other, FIRST_STEP)
+    assert len(rows(plain, FIRST_STEP)) == 16
+
+
+def test_the_order_of_the_file_does_not_change_the_first_rollouts(tmp_path):
+    lines = [json.dumps({"prompt": f"{a}+{b}=", "answer": str(a + b)}) for a in range(4) for b in range(4)]
+    stages = []
+    for name, content in (("forward", lines), ("backward", lines[::-1])):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(content))
+        problems = {"source": str(tmp_path / f"{name}.jsonl")}
+        stages.append(_with(REINFORCE, problems=problems, rewards={"correct": 1.0}))
+    forward, backward = (
+        run(tmp_path / name, SUPERVISED, stage)
+        for name, stage in zip(("one", "two"), stages, strict=True)
+    )
+    assert rows(forward, FIRST_STEP) == rows(backward, FIRST_STEP)
+
+
+def test_a_run_is_a_folder_with_a_model_that_loads_with_identical_logits(tmp_path):
+    folder = run(tmp_path / "run", SUPERVISED, EVALUATE, REINFORCE, EVALUATE)
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"recipe.toml", "run.db", "model", "report.html"}
+    model = AutoModelForCausalLM.from_pretrained(folder / "model")
+    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
+    saved = weights(folder)
+    assert all(torch.equal(saved[n], p) for n, p in model.named_parameters() if n in saved)
+    assert tokenizer.decode(tokenizer("2+3=")["input_ids"]) == "2+3="
+    summary = summarize(folder)
+    assert summary["status"] == "finished"
+    assert [entry["stage"] for entry in summary["held_out"]] == ["supervised", "reinforce"]
+    assert all(0.0 <= entry["greedy"] <= 1.0 for entry in summary["held_out"])
+
+
+def test_the_resolved_recipe_repeats_the_run(tmp_path):
+    first = run(tmp_path / "first", SUPERVISED, REINFORCE)
+    again = load_recipe(first / "recipe.toml", [])
+    second = train_recipe(
+        again, run=tmp_path / "second", base=tmp_path, name="again", quiet=True
+    )
+    assert rows(first, EVERYTHING) == rows(second, EVERYTHING)
+
+
+def test_with_a_kl_term_the_policy_is_held_back(tmp_path):
+    def distance(beta):
+        stage = _with(REINFORCE, algorithm={"name": "grpo", "beta": beta}, steps=4)
+        folder = run(tmp_path / str(beta), SUPERVISED, stage)
+        start = run(tmp_path / f"start{beta}", SUPERVISED)
+        return sum(
+            float((tensor - weights(start)[name]).square().sum())
+            for name, tensor in weights(folder).items()
+        )
+
+    free, held = distance(0.0), distance(100.0)
+    assert held != free
+    kl = rows(tmp_path / "100.0", "SELECT value FROM metrics WHERE name = 'kl' ORDER BY step")
+    assert kl[0][0] == pytest.approx(0.0, abs=1e-6), "the policy begins at its reference"
+    assert kl[-1][0] > 0.0
+
+
+def test_constant_rewards_leave_the_weights_and_are_reported(tmp_path):
+    start = run(tmp_path / "start", SUPERVISED)
+    stage = _with(REINFORCE, algorithm={"name": "grpo", "beta": 0.0}, rewards={"nothing": 1.0})
+    source = tmp_path / "rewards.py"
+    source.write_text("def nothing(completions, **kwargs):\n    return [0.5] * len(completions)\n")
+    stage["rewards"] = {f"{source}:nothing": 1.0}
+    folder = run(tmp_path / "run", SUPERVISED, stage)
+    for name, tensor in weights(folder).items():
+        assert torch.equal(tensor, weights(start)[name]), name
+    shares = rows(folder, "SELECT value FROM metrics WHERE name = 'frac_reward_zero_std'")
+    assert shares == [(1.0,), (1.0,)]
+
+
+def test_held_out_problems_are_never_trained_on(tmp_path):
+    folder = run(tmp_path / "run", SUPERVISED, _with(REINFORCE, steps=4), EVALUATE)
+    trained = {problem for (problem,) in rows(folder, "SELECT problem FROM groups")}
+    held_out = {problem for (problem,) in rows(folder, "SELECT problem FROM answers")}
+    assert len(held_out) == 6
+    assert not trained & held_out
+
+
+def test_a_folder_that_holds_a_run_is_not_written_into(tmp_path):
+    folder = run(tmp_path / "run", SUPERVISED)
+    before = (folder / "run.db").read_bytes()
+    with pytest.raises(RunError, match="another recipe"):
+        run(folder, _with(SUPERVISED, steps=4))
+    with pytest.raises(RunError, match="already"):
+        run(folder, SUPERVISED)
+    assert (folder / "run.db").read_bytes() == before
+
+
+def _reward(folder, body):
+    file = folder / "mine.py"
+    file.write_text(f"def mine(completions, **kwargs):\n    {body}\n")
+    return {f"{file}:mine": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ("raise KeyError('x')", "KeyError"),
+        ("return [1.0]", "16"),
+        ("return ['x'] * len(completions)", "'x'"),
+        ("return [float('nan')] * len(completions)", "nan"),
+    ],
+)
+def test_a_reward_that_fails_stops_the_run_and_is_named(tmp_path, body, named):
+    stage = _with(REINFORCE, rewards=_reward(tmp_path, body))
+    with pytest.raises(RewardError, match="mine") as refusal:
+        run(tmp_path / "run", SUPERVISED, stage)
+    assert named in str(refusal.value)
+    assert summarize(tmp_path / "run")["status"] == "failed"
+    assert len(rows(tmp_path / "run", "SELECT * FROM steps")) == 3
+
+
+def test_an_interrupted_run_says_how_far_it_got_and_stays_readable(tmp_path):
+    stage = _with(REINFORCE, rewards=_reward(tmp_path, "raise KeyboardInterrupt"))
+    with pytest.raises(Interrupted, match="stage reinforce after step 0 of 2"):
+        run(tmp_path / "run", SUPERVISED, stage)
+    assert summarize(tmp_path / "run")["status"] == "interrupted"
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_python_callers_give_functions_and_rows(tmp_path):
+    start = run(tmp_path / "start", SUPERVISED)
+
+    def short(completions, **kwargs):
+        return [-float(len(completion)) for completion in completions]
+
+    folder = cohort.train(
+        model=str(start / "model"),
+        problems=[{"prompt": f"{n}+1="} for n in range(9)],
+        rewards=[short],
+        run=tmp_path / "run",
+        quiet=True,
+        threads=1,
+        **{k: v for k, v in REINFORCE.items() if k not in ("kind", "problems", "rewards")},
+    )
+    functions = {name for (name,) in rows(folder, "SELECT DISTINCT function FROM scores")}
+    assert functions == {"short"}
+
+
+def test_every_sampling_option_changes_a_run(tmp_path):
+    base = rows(run(tmp_path / "base", SUPERVISED, REINFORCE), EVERYTHING)
+    for number, change in enumerate(
+        (
+            {"temperature": 0.5},
+            {"max_new_tokens": 5},
+            {"rollouts_per_prompt": 3},
+            {"prompts_per_step": 3},
+            {"updates_per_step": 2},
+            {"steps": 1},
+            {"algorithm": {"name": "grpo", "weight": "token"}},
+        )
+    ):
+        folder = run(tmp_path / str(number), SUPERVISED, _with(REINFORCE, **change))
+        assert rows(folder, EVERYTHING) != base, change
+
+
+def test_a_prompt_longer_than_the_context_is_refused_before_training(tmp_path):
+    from cohort.errors import DataError
+
+    long = tmp_path / "long.jsonl"
+    prompts = ["1+2=", "1+" * 300 + "1="]
+    long.write_text("\n".join(json.dumps({"prompt": p, "answer": "1"}) for p in prompts * 3))
+    stage = _with(REINFORCE, problems=str(long), rewards={"correct": 1.0})
+    with pytest.raises(DataError, match="context"):
+        train_recipe(
+            recipe(SUPERVISED, stage), run=tmp_path / "run", base=tmp_path, name="x", quiet=True
+        )
+    assert not (tmp_path / "run").exists()
