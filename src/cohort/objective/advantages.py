@@ -1,19 +1,19 @@
 """What an answer is worth against its own group: one advantage per scored rollout.
 
 Every function takes the rewards of all scored rollouts of a step, flat, and the group each of them
-belongs to. A rollout without a score is not passed in: it enters no mean, deviation or count.
+belongs to. A rollout without a score is not passed in: it enters no mean, deviation or count. Here
+are the two that most methods are made of; other baselines are in `baselines`, deviations of the
+whole step in `step_advantages`, those of pass@k in `pass_at_k`.
 
-    N rollouts of the step, n groups.
+    N rollouts of the step.
 """
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-FLAT = 1e-9
-"""Rewards of a group whose spread is below this share of their size are equal up to rounding."""
+from cohort.objective.groups import group_size, group_sum, is_flat
 
 
 def group_normalized(
@@ -32,21 +32,17 @@ def group_normalized(
     Equal rewards, also equal up to rounding, and a group of one give exactly 0.
     """
     centred = group_centred(rewards, group)
-    _, index, count = torch.unique(group, return_inverse=True, return_counts=True)
-    square = rewards.new_zeros(count.shape).scatter_add(0, index, centred.square())
-    deviation = (square / (count - correction).clamp(min=1)).sqrt()
-    return (centred / (deviation[index] + epsilon)).masked_fill(centred == 0.0, 0.0)
+    freedom = (group_size(group) - correction).clamp(min=1)
+    deviation = (group_sum(centred.square(), group) / freedom).sqrt()
+    return (centred / (deviation + epsilon)).masked_fill(centred == 0.0, 0.0)
 
 
 def group_centred(rewards: Float[Tensor, "N"], group: Int[Tensor, "N"]) -> Float[Tensor, "N"]:
     """The reward less its group's mean, A_i = r_i - mean(r): Dr. GRPO (arXiv:2503.20783), eq. 2.
 
-    Exactly 0 where a group's rewards are equal, also up to rounding.
+    Also DeepSeek-V3.2's (arXiv:2512.02556, section 3.1) and Kimi's (arXiv:2501.12599, eq. 3). Its
+    expected gradient is (G - 1)/G of the true one. Exactly 0 where a group's rewards are equal,
+    also up to rounding.
     """
-    _, index, count = torch.unique(group, return_inverse=True, return_counts=True)
-    empty = rewards.new_zeros(count.shape)
-    mean = empty.scatter_add(0, index, rewards) / count
-    low = empty.scatter_reduce(0, index, rewards, "amin", include_self=False)
-    high = empty.scatter_reduce(0, index, rewards, "amax", include_self=False)
-    flat = (high - low) <= FLAT * low.abs().maximum(high.abs())
-    return (rewards - mean[index]).masked_fill(flat[index], 0.0)
+    mean = group_sum(rewards, group) / group_size(group)
+    return (rewards - mean).masked_fill(is_flat(rewards, group), 0.0)
