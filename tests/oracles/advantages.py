@@ -16,6 +16,7 @@ from cohort.objective import (
     pass_at_k,
     process,
     returns,
+    segments,
     step_advantages,
     token_baseline,
 )
@@ -170,7 +171,7 @@ def reinforce_pp(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
     rewards, _ = one_group(inputs, dtype)
     old, reference = (flat(fixture[name], tokens, dtype) for name in ("lp_old", "lp_ref"))
     rewarded = returns.kl_penalized(rewards, old, reference, tokens.row, beta=inputs["beta"])
-    to_come = returns.discounted(rewarded, tokens.row, gamma=inputs["gamma"])
+    to_come = segments.suffix_sums(rewarded, tokens.row, discount=inputs["gamma"])
     return {
         "token_reward": padded(rewarded, tokens),
         "returns": padded(to_come, tokens),

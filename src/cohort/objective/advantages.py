@@ -13,7 +13,8 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cohort.objective.groups import group_size, group_sum, is_flat
+from cohort.objective import segments
+from cohort.objective.groups import is_flat
 
 
 def group_normalized(
@@ -32,8 +33,7 @@ def group_normalized(
     Equal rewards, also equal up to rounding, and a group of one give exactly 0.
     """
     centred = group_centred(rewards, group)
-    freedom = (group_size(group) - correction).clamp(min=1)
-    deviation = (group_sum(centred.square(), group) / freedom).sqrt()
+    deviation = deviation_of_groups(centred, group, correction=correction)
     return (centred / (deviation + epsilon)).masked_fill(centred == 0.0, 0.0)
 
 
@@ -44,5 +44,13 @@ def group_centred(rewards: Float[Tensor, "N"], group: Int[Tensor, "N"]) -> Float
     expected gradient is (G - 1)/G of the true one. Exactly 0 where a group's rewards are equal,
     also up to rounding.
     """
-    mean = group_sum(rewards, group) / group_size(group)
-    return (rewards - mean).masked_fill(is_flat(rewards, group), 0.0)
+    centred = rewards - segments.means(rewards, group)
+    return centred.masked_fill(is_flat(rewards, group), 0.0)
+
+
+def deviation_of_groups(
+    centred: Float[Tensor, "N"], group: Int[Tensor, "N"], *, correction: int
+) -> Float[Tensor, "N"]:
+    """sqrt(sum(x^2) / (G - correction)) of the rollout's group, for values whose mean there is 0."""
+    freedom = (segments.lengths(group) - correction).clamp(min=1)
+    return (segments.sums(centred.square(), group) / freedom).sqrt()

@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from cohort.objective import segments
 from cohort.objective.advantages import group_centred
-from cohort.objective.groups import group_size, group_sum, is_flat
+from cohort.objective.groups import is_flat
 
 
 def leave_one_out(rewards: Float[Tensor, "N"], group: Int[Tensor, "N"]) -> Float[Tensor, "N"]:
@@ -24,7 +25,7 @@ def leave_one_out(rewards: Float[Tensor, "N"], group: Int[Tensor, "N"]) -> Float
     RLOO, Ahmadian et al. 2024 (arXiv:2402.14740). Unbiased: the expected gradient is
     the true one. A group of one has no others and gives 0.
     """
-    size = group_size(group)
+    size = segments.lengths(group)
     return group_centred(rewards, group) * size / (size - 1).clamp(min=1)
 
 
@@ -69,7 +70,8 @@ def opo(
     OPO, Hao et al. 2025 (arXiv:2505.23585), for exactly on-policy updates. The variance is least if
     the squared norm of a rollout's score grows with its length, `lengths` in sampled tokens.
     """
-    baseline = group_sum(rewards * lengths, group) / group_sum(lengths, group)
+    share = lengths / segments.sums(lengths.to(rewards.dtype), group)
+    baseline = segments.sums(rewards * share, group)
     return (rewards - baseline).masked_fill(is_flat(rewards, group), 0.0)
 
 
@@ -127,7 +129,7 @@ def maxrl(
     MaxRL (arXiv:2602.02710). With rewards of 0 and 1 its expected gradient is that of log p,
     expanded in (1-p) up to order G - 1. Rewards below 0 have no such meaning.
     """
-    mean = group_sum(rewards, group) / group_size(group)
+    mean = segments.means(rewards, group)
     centred = group_centred(rewards, group)
     empty = (centred == 0.0) | (mean == 0.0)
     return (centred / (mean + epsilon).masked_fill(empty, 1.0)).masked_fill(empty, 0.0)

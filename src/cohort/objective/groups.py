@@ -1,7 +1,7 @@
-"""What a group is for statistics: which rollouts it has, their sum, and whether they differ at all.
+"""What a group is for statistics: its extremes, and whether its rewards differ at all.
 
-The functions give one value per rollout, that of its own group, so no caller keeps an index. A
-group is told by its number alone: its rollouts may lie anywhere.
+As in `segments`, which has sums, means and sizes: one value per rollout, that of its own group, so
+no caller keeps an index. A group is told by its number alone: its rollouts may lie anywhere.
 
     N rollouts of the step, n groups.
 """
@@ -14,18 +14,6 @@ from torch import Tensor
 
 FLAT = 1e-9
 """Rewards of a group whose spread is below this share of their size are equal up to rounding."""
-
-
-def group_sum(values: Num[Tensor, "N"], group: Int[Tensor, "N"]) -> Num[Tensor, "N"]:
-    """The sum over the rollout's group."""
-    numbers, index = torch.unique(group, return_inverse=True)
-    return values.new_zeros(numbers.shape).scatter_add(0, index, values)[index]
-
-
-def group_size(group: Int[Tensor, "N"]) -> Int[Tensor, "N"]:
-    """The number of rollouts in the rollout's group."""
-    _, index, count = torch.unique(group, return_inverse=True, return_counts=True)
-    return count[index]
 
 
 def group_extreme(

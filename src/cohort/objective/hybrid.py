@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from cohort.objective import segments
 from cohort.objective.advantages import group_centred
-from cohort.objective.groups import group_size, group_sum
 
 
 def bootstrapped(
@@ -40,7 +40,7 @@ def shared_credit(
     The paper's form. It lowers the variance of the state's estimate by 1/N and says nothing of
     which sample was better. One sample, n = 1: the TD error r + gamma V(s') - V(s).
     """
-    return group_sum(targets - values, group) / group_size(group)
+    return segments.means(targets - values, group)
 
 
 def per_sample_credit(
@@ -83,9 +83,8 @@ def with_rewards(moments: Moments, rewards: Float[Tensor, "N"]) -> Moments:
     shift = rewards.mean() - moments.mean
     own = (rewards - rewards.mean()).square().sum()
     between = shift.square() * moments.number * len(rewards) / number
-    return Moments(
-        count, moments.mean + shift * len(rewards) / count, moments.squares + own + between
-    )
+    mean = moments.mean + shift * len(rewards) / number
+    return Moments(number, mean, moments.squares + own + between)
 
 
 def adaptively_normalized(

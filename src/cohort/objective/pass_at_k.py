@@ -15,8 +15,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from cohort.objective.advantages import group_centred
-from cohort.objective.groups import group_extreme, group_size, group_sum, is_flat
+from cohort.objective import segments
+from cohort.objective.advantages import deviation_of_groups, group_centred
+from cohort.objective.groups import group_extreme, is_flat
 
 
 def best_only(rewards: Float[Tensor, "N"], group: Int[Tensor, "N"]) -> Float[Tensor, "N"]:
@@ -28,7 +29,7 @@ def best_only(rewards: Float[Tensor, "N"], group: Int[Tensor, "N"]) -> Float[Ten
     """
     high = group_extreme(rewards, group, largest=True)
     best = rewards == high
-    alone = (group_sum(best.long(), group) == 1) & (group_size(group) > 1)
+    alone = segments.sums(best.double(), group) == 1.0
     rest = torch.where(best & alone, group_extreme(rewards, group, largest=False), rewards)
     second = group_extreme(rest, group, largest=True)
     return torch.where(best & alone & ~is_flat(rewards, group), high - second, 0.0)
@@ -42,8 +43,7 @@ def best_only_normalized(
     As in verl's "grpo_passk". `correction` as in `group_normalized`.
     """
     lead = best_only(rewards, group)
-    freedom = (group_size(group) - correction).clamp(min=1)
-    deviation = (group_sum(group_centred(rewards, group).square(), group) / freedom).sqrt()
+    deviation = deviation_of_groups(group_centred(rewards, group), group, correction=correction)
     return (lead / (deviation + epsilon)).masked_fill(lead == 0.0, 0.0)
 
 
@@ -87,8 +87,8 @@ def _counts(
     right: Bool[Tensor, "N"], group: Int[Tensor, "N"], k: int
 ) -> tuple[Int[Tensor, "N"], Int[Tensor, "N"], Int[Tensor, "N"]]:
     """Of the rollout's group: its size, k or that if smaller, and how many are wrong."""
-    size = group_size(group)
-    return size, size.clamp(max=k), group_sum((~right).long(), group)
+    size = segments.lengths(group)
+    return size, size.clamp(max=k), segments.sums((~right).double(), group).long()
 
 
 def _share_of_subsets(

@@ -8,8 +8,8 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from cohort.objective import segments
 from cohort.objective.advantages import group_centred, group_normalized
-from cohort.objective.rows import sum_to_come
 
 
 def process_normalized(
@@ -51,4 +51,4 @@ def steps_to_come(
 ) -> Float[Tensor, "T"]:
     """For each token the sum of the values of its rollout's steps that end there or later."""
     at_end = values.new_zeros(rollout.shape).index_add(0, end, values)
-    return sum_to_come(at_end, rollout)
+    return segments.suffix_sums(at_end, rollout)

@@ -46,14 +46,6 @@ def kl_penalized_score(
     return scores.index_add(0, rollout, -beta * (logprobs - reference).detach())
 
 
-def discounted(
-    rewards: Float[Tensor, "T"], rollout: Int[Tensor, "T"], *, gamma: float
-) -> Float[Tensor, "T"]:
-    """The return of each token, R_t = r_t + gamma R_{t+1}, and 0 after the last."""
-    rows = as_rows(rewards, rollout)
-    return as_tokens(_from_the_end(rows, torch.full_like(rows, gamma)), rollout)
-
-
 def gae(
     rewards: Float[Tensor, "T"],
     values: Float[Tensor, "T"],

@@ -41,11 +41,6 @@ def as_tokens(rows: Float[Tensor, "n L"], rollout: Int[Tensor, "T"]) -> Float[Te
     return rows[index, place_in_rollout(rollout)]
 
 
-def sum_to_come(values: Float[Tensor, "T"], rollout: Int[Tensor, "T"]) -> Float[Tensor, "T"]:
-    """The sum of a token's value and of those after it in its rollout."""
-    return as_tokens(as_rows(values, rollout).flip(1).cumsum(1).flip(1), rollout)
-
-
 def sum_so_far(values: Float[Tensor, "T"], rollout: Int[Tensor, "T"]) -> Float[Tensor, "T"]:
     """The sum of the values up to a token in its rollout, its own included."""
     return as_tokens(as_rows(values, rollout).cumsum(1), rollout)

@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from cohort.objective import segments
 from cohort.objective.advantages import group_centred, group_normalized
-from cohort.objective.groups import group_size, group_sum, is_flat, one_of_each
+from cohort.objective.groups import is_flat, one_of_each
 
 
 def lite_ppo(
@@ -106,7 +107,7 @@ def bnpo(
     BNPO, Xiao et al. 2025 (arXiv:2506.02864); not what TRL calls so. A weight 1 / Beta is
     at most `largest` (their code: 1e6). Rewards lie in 0 to 1. A flat group gives exactly 0.
     """
-    rate = group_sum(rewards, group) / group_size(group)
+    rate = segments.means(rewards, group)
     alpha, beta = beta_parameters(one_of_each(rate, group))
     return group_centred(rewards, group) * bnpo_weight(rate, alpha, beta, largest=largest)
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cohort.objective.groups import group_sum
+from cohort.objective import segments
 from cohort.objective.rows import place_in_rollout, sum_so_far
 
 
@@ -30,8 +30,8 @@ def optimal_token_baseline(
     """
     place = place_in_rollout(rollout)
     where = group * (place.max() + 1) + place
-    weight = group_sum(energy, where)
-    baseline = group_sum(returns * energy, where) / weight.masked_fill(weight == 0.0, 1.0)
+    weight = segments.sums(energy, where)
+    baseline = segments.sums(returns * energy, where) / weight.masked_fill(weight == 0.0, 1.0)
     return returns - baseline, baseline
 
 
