@@ -37,7 +37,7 @@ def deviation(centred: Tensor, correction: int) -> Tensor:
 def normalized(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
     rewards, group = one_group(inputs, dtype)
     result = advantages.group_normalized(
-        rewards, group, correction=inputs["ddof"], epsilon=inputs["eps"]
+        rewards, group, correction=inputs["ddof"], epsilon=float(inputs["eps"])
     )
     own = deviation(advantages.group_centred(rewards, group), inputs["ddof"])
     return {"adv": result, "mean": rewards.mean(), "std": own}
@@ -97,13 +97,13 @@ def opo(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
 
 def nemo(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
     rewards, group = one_group(inputs, dtype)
-    adv = baselines.leave_one_out_normalized(rewards, group, epsilon=inputs["eps"])
+    adv = baselines.leave_one_out_normalized(rewards, group, epsilon=float(inputs["eps"]))
     own = baselines.leave_one_out(rewards, group)
     return {"adv": adv, "baseline": rewards - own, "std": baselines.deviation_of_others(rewards)}
 
 
 def maxrl(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
-    return {"adv": baselines.maxrl(*one_group(inputs, dtype), epsilon=inputs["eps"])}
+    return {"adv": baselines.maxrl(*one_group(inputs, dtype), epsilon=float(inputs["eps"]))}
 
 
 def lite_ppo(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
@@ -144,17 +144,17 @@ def gpg_verl(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
 def bnpo_groups(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
     rewards, group = grouped(fixture["rewards"], dtype)
     rates = torch.stack([rewards[group == number].mean() for number in torch.unique(group)])
-    adv = step_advantages.bnpo(rewards, group, largest=inputs["clamp"])
+    adv = step_advantages.bnpo(rewards, group, largest=float(inputs["clamp"]))
     return {
         "adv": by_group(adv, group),
         "p": rates,
-        **fitted_beta(rates, inputs["clamp"]),
+        **fitted_beta(rates, float(inputs["clamp"])),
     }
 
 
 def bnpo_rates(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
     rates = torch.tensor(inputs["group_success_rates"], dtype=dtype)
-    fitted = fitted_beta(rates, inputs.get("clamp", 1e6))
+    fitted = fitted_beta(rates, float(inputs.get("clamp", 1e6)))
     weight = fitted["weight"]
     return {**fitted, "adv_correct": (1.0 - rates) * weight, "adv_wrong": -rates * weight}
 
@@ -170,8 +170,8 @@ def reinforce_pp(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
     tokens = tokens_of(fixture["mask"])
     rewards, _ = one_group(inputs, dtype)
     old, reference = (flat(fixture[name], tokens, dtype) for name in ("lp_old", "lp_ref"))
-    rewarded = returns.kl_penalized(rewards, old, reference, tokens.row, beta=inputs["beta"])
-    to_come = segments.suffix_sums(rewarded, tokens.row, discount=inputs["gamma"])
+    rewarded = returns.kl_penalized(rewards, old, reference, tokens.row, beta=float(inputs["beta"]))
+    to_come = segments.suffix_sums(rewarded, tokens.row, discount=float(inputs["gamma"]))
     return {
         "token_reward": padded(rewarded, tokens),
         "returns": padded(to_come, tokens),
@@ -186,7 +186,7 @@ def reinforce_pp_baseline(inputs: Values, fixture: Values, dtype: torch.dtype) -
     result = {}
     for name, correction in (("adv_bessel_per_response", 1), ("adv_pop_per_response", 0)):
         adv = step_advantages.reinforce_plus_plus_baseline(
-            rewards, group, lengths=lengths, correction=correction, epsilon=inputs["eps"]
+            rewards, group, lengths=lengths, correction=correction, epsilon=float(inputs["eps"])
         )
         result[name] = by_group(adv, group)
     return result
@@ -194,7 +194,7 @@ def reinforce_pp_baseline(inputs: Values, fixture: Values, dtype: torch.dtype) -
 
 def gdpo(inputs: Values, fixture: Values, dtype: torch.dtype, *, correction: int) -> Values:
     rewards, group, weights = several_rewards(inputs, dtype)
-    options = {"correction": correction, "epsilon": inputs.get("eps", 0.0)}
+    options = {"correction": correction, "epsilon": float(inputs.get("eps", 0.0))}
     each = [advantages.group_normalized(column, group, **options) for column in rewards.unbind(1)]
     adv = step_advantages.gdpo(rewards, group, weights=weights, **options)
     return {
@@ -206,7 +206,9 @@ def gdpo(inputs: Values, fixture: Values, dtype: torch.dtype, *, correction: int
 
 def summed_rewards(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
     rewards, group, weights = several_rewards(inputs, dtype)
-    adv = advantages.group_normalized(rewards @ weights, group, correction=1, epsilon=inputs["eps"])
+    adv = advantages.group_normalized(
+        rewards @ weights, group, correction=1, epsilon=float(inputs["eps"])
+    )
     return {"adv": by_group(adv, group)}
 
 
@@ -218,7 +220,9 @@ def several_rewards(inputs: Values, dtype: torch.dtype) -> tuple[Tensor, Tensor,
 
 def best_only(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
     rewards, group = one_group(inputs, dtype)
-    scaled = pass_at_k.best_only_normalized(rewards, group, correction=1, epsilon=inputs["eps"])
+    scaled = pass_at_k.best_only_normalized(
+        rewards, group, correction=1, epsilon=float(inputs["eps"])
+    )
     return {"adv_nostd": pass_at_k.best_only(rewards, group), "adv_std": scaled}
 
 
@@ -227,7 +231,7 @@ def passk_training(inputs: Values, fixture: Values, dtype: torch.dtype) -> Value
     rewards = torch.tensor([1.0] * right + [0.0] * (size - right), dtype=dtype)
     group = torch.zeros(size, dtype=torch.int64)
     options = {"k": k, "right_above": 0.5}
-    adv = pass_at_k.pass_at_k_training(rewards, group, **options, epsilon=inputs["eps"])
+    adv = pass_at_k.pass_at_k_training(rewards, group, **options, epsilon=float(inputs["eps"]))
     mean = pass_at_k.pass_rate_of_subsets(rewards, group, **options)[0]
     return {
         "group_mean": mean,
@@ -261,7 +265,7 @@ def process_supervision(
     group = torch.zeros(len(rewards), dtype=torch.int64)
     correction = inputs.get("ddof", 0)
     if scaled:
-        epsilon = inputs.get("eps", 0.0)
+        epsilon = float(inputs.get("eps", 0.0))
         adv = process.process_normalized(
             rewards, group, end=end, rollout=rollout, correction=correction, epsilon=epsilon
         )

@@ -40,8 +40,8 @@ def gae(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
         rewards,
         predicted,
         one_rollout(inputs["rewards"]),
-        gamma=inputs["gamma"],
-        lam=inputs["lam"],
+        gamma=float(inputs["gamma"]),
+        lam=float(inputs["lam"]),
         bootstrap=torch.tensor([inputs["bootstrap"]], dtype=dtype),
     )
     return {"adv": adv, "returns": adv + predicted}
@@ -60,7 +60,7 @@ def n_step(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
         predicted,
         one_rollout(inputs["rewards"]),
         n=len(rewards),
-        gamma=inputs["gamma"],
+        gamma=float(inputs["gamma"]),
         bootstrap=torch.tensor([inputs["bootstrap"]], dtype=dtype),
     )
     return {"returns": found, "adv": found - predicted}
@@ -68,7 +68,7 @@ def n_step(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
 
 def adaptive_lambda(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
     lengths = torch.tensor(inputs["lengths"]).long()
-    return {"lam": returns.length_adaptive_lambda(lengths, alpha=inputs.get("alpha", 0.05))}
+    return {"lam": returns.length_adaptive_lambda(lengths, alpha=float(inputs.get("alpha", 0.05)))}
 
 
 def kl_in_reward(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
@@ -77,7 +77,7 @@ def kl_in_reward(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
         torch.tensor(inputs["lp_policy"], dtype=dtype),
         torch.tensor(inputs["lp_ref"], dtype=dtype),
         one_rollout(inputs["lp_policy"]),
-        beta=inputs["beta"],
+        beta=float(inputs["beta"]),
     )
     return {"token_reward": found, "total": found.sum()}
 
@@ -86,7 +86,9 @@ def rloo_kl(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
     tokens = tokens_of(fixture["mask"])
     scores = torch.tensor(inputs["rewards"], dtype=dtype)
     old, reference = (flat(fixture[name], tokens, dtype) for name in ("lp_old", "lp_ref"))
-    reward = returns.kl_penalized_score(scores, old, reference, tokens.row, beta=inputs["beta"])
+    reward = returns.kl_penalized_score(
+        scores, old, reference, tokens.row, beta=float(inputs["beta"])
+    )
     group = torch.zeros(len(scores), dtype=torch.int64)
     return {"reward": reward, "adv": baselines.leave_one_out(reward, group)}
 
@@ -95,7 +97,7 @@ def value_loss(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
     predicted, old, targets = (
         torch.tensor(inputs[name], dtype=dtype) for name in ("vpred", "v_old", "returns")
     )
-    clipped = values.clipped_squared_error(predicted, old, targets, clip=inputs["cliprange"])
+    clipped = values.clipped_squared_error(predicted, old, targets, clip=float(inputs["cliprange"]))
     return {
         "loss": clipped.mean(),
         "per_token": 2.0 * clipped,
@@ -107,7 +109,7 @@ def trpo(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
     direction, step = natural_gradient.natural_step(
         torch.tensor(inputs["grad"], dtype=dtype),
         torch.tensor(inputs["fisher"], dtype=dtype),
-        largest_kl=inputs["delta"],
+        largest_kl=float(inputs["delta"]),
     )
     return {"direction": direction, "step": step}
 
@@ -118,8 +120,11 @@ def kl_controller(
     """A case of a controller: `options` names its keyword arguments and where the inputs have them."""
 
     def case(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
-        given = {name: inputs[key] for name, key in options.items()}
-        return {"beta_next": [next_beta(inputs["beta"], kl, **given) for kl in inputs[measured]]}
+        given = {name: inputs[key] for name, key in options.items()} | {
+            "target": float(inputs["target"])
+        }
+        beta = float(inputs["beta"])
+        return {"beta_next": [next_beta(beta, float(kl), **given) for kl in inputs[measured]]}
 
     return case
 
@@ -131,7 +136,11 @@ def skywork(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
         "largest": inputs.get("max", 0.005),
     }
     pairs = zip(inputs["coef"], inputs["entropy"], strict=True)
-    return {"coef_next": [controllers.entropy_coefficient(*pair, **options) for pair in pairs]}
+    return {
+        "coef_next": [
+            controllers.entropy_coefficient(*map(float, pair), **options) for pair in pairs
+        ]
+    }
 
 
 def soft_overlong(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
@@ -160,7 +169,7 @@ def language(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
 def budget(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
     lengths = torch.tensor(inputs["tokens"])
     allowed = torch.full(lengths.shape, float(inputs["b0"]), dtype=torch.float64)
-    return {"penalty": shaping.over_budget(lengths, allowed, tolerance=inputs["tau"])}
+    return {"penalty": shaping.over_budget(lengths, allowed, tolerance=float(inputs["tau"]))}
 
 
 def dynamic_sampling(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
@@ -171,7 +180,7 @@ def dynamic_sampling(inputs: Values, fixture: Values, dtype: torch.dtype) -> Val
 
 def no_positive(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
     rates = torch.tensor(inputs["pass_rate"], dtype=dtype)
-    return {"keep": selection.not_mastered(rates, mastered_at=inputs.get("threshold", 0.9))}
+    return {"keep": selection.not_mastered(rates, mastered_at=float(inputs.get("threshold", 0.9)))}
 
 
 def prioritized(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
@@ -243,7 +252,7 @@ def majority(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
 
 
 def mean_at_n(inputs: Values, fixture: Values, dtype: torch.dtype) -> Values:
-    correct = inputs["correct"]
+    correct = [[float(right) for right in own] for own in inputs["correct"]]
     per_question = [metrics.mean_at_n([own]) for own in correct]
     return {"per_question": per_question, "pass_at_1": metrics.mean_at_n(correct)}
 
@@ -305,13 +314,11 @@ CASES: dict[str, Callable[[Values, Values, torch.dtype], Values]] = {
     "rloo_kl_in_reward": rloo_kl,
     "value_loss_clipped": value_loss,
     "trpo_step": trpo,
-    "ppo_adaptive_kl": kl_controller(controllers.kl_doubling, {"target": "target"}, "d"),
-    "kl_controller_ziegler": kl_controller(
-        partial(controllers.kl_proportional, gain=0.1), {"target": "target"}
-    ),
+    "ppo_adaptive_kl": kl_controller(controllers.kl_doubling, {}, "d"),
+    "kl_controller_ziegler": kl_controller(partial(controllers.kl_proportional, gain=0.1), {}),
     "kl_controller_verl": kl_controller(
         controllers.kl_over_horizon,
-        {"target": "target", "rollouts": "n_steps", "horizon": "horizon"},
+        {"rollouts": "n_steps", "horizon": "horizon"},
     ),
     "entropy_controller_skywork": skywork,
     "reward_soft_overlong": soft_overlong,
