@@ -24,7 +24,7 @@ def micro_batches(step: Step) -> Result:
 def effective_weights(step: Step) -> Result:
     lengths = torch.tensor(step["lengths"]).long()
     group = torch.zeros_like(lengths)
-    budget = float(step["budget"])
+    budget = int(step["budget"])
     return {
         "seq-mean-token-mean": weights.per_rollout(lengths, group),
         "token-mean": weights.per_token(lengths, group),

@@ -108,7 +108,7 @@ class Step:
     def weights(self, aggregation: str) -> Tensor:
         """The weight of each token."""
         if aggregation == "seq-mean-token-sum-norm":
-            budget = float(self.inputs["budget"])
+            budget = int(self.inputs["budget"])
             per_rollout = weights.constant_budget(self.lengths, self.group, budget_tokens=budget)
         else:
             per_rollout = WEIGHTS[aggregation](self.lengths, self.group)

@@ -41,7 +41,7 @@ def per_rollout_sum(lengths: Int[Tensor, "N"], group: Int[Tensor, "N"]) -> Float
 
 
 def constant_budget(
-    lengths: Int[Tensor, "N"], group: Int[Tensor, "N"], *, budget_tokens: float
+    lengths: Int[Tensor, "N"], group: Int[Tensor, "N"], *, budget_tokens: int
 ) -> Float[Tensor, "N"]:
     """Tokens summed, over a constant instead of their number: w = 1 / (n * G * budget_tokens).
 
