@@ -1,7 +1,7 @@
 """Advantages that train for pass@k: what a rollout adds to the best of k answers to its problem.
 
-Rewards and groups as in `advantages`. A group whose rewards are equal up to rounding gives 0 where the
-method itself has a baseline.
+Rewards and groups as in `advantages`. A group whose rewards are equal up to rounding gives exactly 0,
+but for PKPO without a baseline or with the leave-one-out one, which are not centred.
 
     N rollouts of the step, G of one group.
 """
@@ -115,14 +115,16 @@ def pkpo(
         k-1: less 1/C(n, k) sum over the same I of max_{j in I, j != i} r_j          (eq. 33)
 
     PKPO (arXiv:2505.15201): the sum over i of A_i grad log pi is an unbiased gradient of the
-    expected best of k. `leave-one-out` needs n > k, the others n >= k: a smaller group gives 0.
-    k = 1 has no `k-1` baseline.
+    expected best of k. Only `k-1` does not see a constant added to all rewards. `leave-one-out`
+    needs n > k, the others n >= k: a smaller group gives 0. k = 1 has no `k-1` baseline.
     """
     assert k > (baseline == "k-1"), f"the best of {k - 1} is no baseline"
     advantages = torch.zeros_like(rewards)
     for number in torch.unique(group):
         member = group == number
         advantages[member] = _pkpo_of_group(rewards[member], k, baseline)
+    if baseline == "k-1":  # its exact value there, and not what rounding makes of it
+        return advantages.masked_fill(is_flat(rewards, group), 0.0)
     return advantages
 
 
