@@ -49,8 +49,9 @@ def test_a_rollout_is_rejected_by_its_mean_k3_so_drifts_of_both_signs_add_up():
     assert found.tolist() == [1.0, 1.0, 1.0]
     found = divergence_rejection(old, sampler, rollout, most=mean - 1e-9)
     assert found.tolist() == [0.0, 0.0, 1.0]
-    one_sided = divergence_rejection(old[:1], sampler[:1], I64([0]), most=math.exp(0.5) - 1.5)
-    assert one_sided.tolist() == [1.0]
+    up, one = math.exp(0.5) - 1.5, I64([0])
+    assert divergence_rejection(old[:1], sampler[:1], one, most=up - 1e-9).tolist() == [0.0]
+    assert divergence_rejection(sampler[:1], old[:1], one, most=up - 1e-9).tolist() == [1.0]
 
 
 def test_bad_rollouts_that_were_left_behind_are_masked():

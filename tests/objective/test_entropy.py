@@ -40,7 +40,9 @@ def test_a_token_that_the_sampling_mask_forbids_has_no_entropy_and_no_gradient()
 @pytest.mark.parametrize("count", [1, 2, 7, 30])
 def test_the_quantile_is_the_usual_one(share, count):
     values = torch.rand(count, generator=torch.Generator().manual_seed(count), dtype=torch.float64)
-    torch.testing.assert_close(quantile(values, share=share), values.quantile(share))
+    found = quantile(values.clone().requires_grad_(), share=share)
+    torch.testing.assert_close(found, values.quantile(share))
+    assert not found.requires_grad
 
 
 def test_the_most_uncertain_tokens_are_those_at_the_threshold_or_above():

@@ -144,4 +144,4 @@ def test_the_weight_of_the_future_has_no_gradient():
     now, old = F64([-1.0, -2.0], grad=True), F64([-1.1, -1.8])
     future = future_kl(now, old, I64([0, 0]), half_life_tokens=32.0, ratio_max=10.0)
     assert not future.requires_grad
-    assert not fipo_weight(now, old, F64([1.0, 1.0]), future).requires_grad
+    assert not fipo_weight(now, old, F64([1.0, 1.0]), future.requires_grad_()).requires_grad

@@ -5,7 +5,16 @@ import math
 import pytest
 import torch
 
-from cohort.objective.detached_surrogates import cispo, dppo, sao, topr, vespo, vespo_weight
+from cohort.objective.detached_surrogates import (
+    cispo,
+    dppo,
+    rollout_ratio,
+    sao,
+    sao_weight,
+    topr,
+    vespo,
+    vespo_weight,
+)
 from cohort.objective.divergence_masks import binary_divergence, total_variation
 from cohort.objective.quadratic_surrogates import dro, kimi_k1_5, kimi_k2_5, prime_rl
 from cohort.objective.surrogates import (
@@ -108,6 +117,13 @@ def test_vespo_weighs_by_the_kernel_of_the_whole_ratio():
     vespo(now, F64([-1.2, -0.9]), F64([1.0, 1.0]), I64([0, 0])).sum().backward()
     weight = float(vespo_weight(F64([math.exp(0.1)]), F64([1.0])))
     assert now.grad.tolist() == pytest.approx([-weight] * 2)
+
+
+def test_the_weights_alone_are_detached_too():
+    now, rollout = F64([-1.0], grad=True), I64([0])
+    assert not sao_weight(now, F64([-1.0]), low=0.5, high=2.0).requires_grad
+    assert not rollout_ratio(now, F64([-1.0]), rollout).requires_grad
+    assert not vespo_weight(now.exp(), F64([1.0])).requires_grad
 
 
 def test_dppo_truncates_its_weight_and_drops_what_is_masked():

@@ -27,6 +27,7 @@ def test_the_coefficient_of_grpo_is_the_gradient_of_its_loss():
         return surrogate + 0.04 * k3(now, REFERENCE)
 
     found = unified.grpo(ADVANTAGES, F64(NOW, grad=True), REFERENCE, beta=0.04)
+    assert not found.requires_grad
     torch.testing.assert_close(slope(loss), -found)
     torch.testing.assert_close(slope(lambda now: policy_gradient(now, found)), -found)
     assert found[2].item() == pytest.approx(0.2 + 0.04 * (math.exp(1.5) - 1))
@@ -35,7 +36,9 @@ def test_the_coefficient_of_grpo_is_the_gradient_of_its_loss():
 def test_the_coefficients_of_imitation_and_of_the_critic():
     torch.testing.assert_close(slope(negative_log_likelihood), -unified.sft(F64(NOW)))
     assert unified.rft(torch.tensor([True, False])).tolist() == [1.0, 0.0]
-    assert unified.ppo(ADVANTAGES).tolist() == ADVANTAGES.tolist()
+    learned = ADVANTAGES.clone().requires_grad_()
+    assert unified.ppo(learned).tolist() == ADVANTAGES.tolist()
+    assert not unified.ppo(learned).requires_grad
 
 
 def test_the_table_has_the_six_methods_of_the_paper():

@@ -68,7 +68,6 @@ def masked(weight: Float[Tensor, "T"], *, high: float, low: float = 0.0) -> Floa
     return weight.masked_fill((weight < low) | (weight > high), 0.0)
 
 
-@torch.no_grad()
 def kept(weight: Float[Tensor, "T"], *, low: float, high: float) -> Float[Tensor, "T"]:
     """Rejection, c = 1 where low <= w <= high, else 0.
 
@@ -77,7 +76,6 @@ def kept(weight: Float[Tensor, "T"], *, low: float, high: float) -> Float[Tensor
     return ((weight >= low) & (weight <= high)).to(weight.dtype)
 
 
-@torch.no_grad()
 def divergence_rejection(
     old: Float[Tensor, "T"],
     sampler: Float[Tensor, "T"],
@@ -92,7 +90,6 @@ def divergence_rejection(
     return (means(k3(sampler, old), rollout) <= most).to(old.dtype)
 
 
-@torch.no_grad()
 def off_policy_sequence_mask(
     logprobs: Float[Tensor, "T"],
     old: Float[Tensor, "T"],

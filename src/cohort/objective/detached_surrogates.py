@@ -1,7 +1,8 @@
 """Surrogates of the form -sg(f) A log pi: a detached weight f on the plain policy gradient.
 
 No token loses its gradient because its ratio was clipped; what is bounded, or set to 0, is the
-weight. Nothing flows through f. The values of these losses measure nothing.
+weight. Nothing flows through f: `policy_gradient` detaches what multiplies log pi. The values of
+these losses measure nothing.
 
     T sampled tokens, rho = pi / pi_old, or pi / mu where the behaviour policy is the sampler's.
 """
@@ -32,7 +33,7 @@ def cispo(
     bound was not published. ScaleRL (arXiv:2510.13786) has ratio_max 4 to 8 with rho = pi / mu.
     Bounds are of the ratio itself: an "epsilon" of 0.2 on both sides elsewhere is 0.8 and 1.2 here.
     """
-    weight = ratio(logprobs.detach(), old).clamp(ratio_min, ratio_max)
+    weight = ratio(logprobs, old).clamp(ratio_min, ratio_max)
     return policy_gradient(logprobs, weight * advantages)
 
 
@@ -134,7 +135,7 @@ def dppo(
     `divergence_masks.binary_divergence` (0.05). The ratio is against the sampler: no further mismatch
     correction.
     """
-    weight = ratio(logprobs.detach(), sampler).clamp(max=cap).masked_fill(~keep, 0.0)
+    weight = ratio(logprobs, sampler).clamp(max=cap).masked_fill(~keep, 0.0)
     return policy_gradient(logprobs, weight * advantages)
 
 

@@ -15,7 +15,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 
-@torch.no_grad()
 def total_variation(
     logprobs: Float[Tensor, "T"],
     sampler: Float[Tensor, "T"],
@@ -31,7 +30,6 @@ def total_variation(
     return ~((distance > delta) & _outward(logprobs, sampler, advantages))
 
 
-@torch.no_grad()
 def binary_divergence(
     logprobs: Float[Tensor, "T"],
     sampler: Float[Tensor, "T"],

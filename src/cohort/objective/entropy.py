@@ -43,7 +43,6 @@ def quantile(values: Float[Tensor, "T"], *, share: float) -> Float[Tensor, ""]:
     return torch.lerp(ordered[below], ordered[above], place - below)
 
 
-@torch.no_grad()
 def most_uncertain(entropies: Float[Tensor, "T"], *, share: float) -> Bool[Tensor, "T"]:
     """The share of tokens with the greatest entropy, H_t >= quantile(H, 1 - share).
 
@@ -65,7 +64,6 @@ def covariances(logprobs: Float[Tensor, "T"], advantages: Float[Tensor, "T"]) ->
     return (logprobs - logprobs.mean()) * (advantages - advantages.mean())
 
 
-@torch.no_grad()
 def clip_cov(
     covariance: Float[Tensor, "T"],
     eligible: Bool[Tensor, "T"],
@@ -89,7 +87,6 @@ def clip_cov(
     return taken & candidate
 
 
-@torch.no_grad()
 def kl_cov(covariance: Float[Tensor, "T"], *, share: float) -> Bool[Tensor, "T"]:
     """Tokens that KL-Cov holds back: the share of highest covariance, at least one.
 
