@@ -39,6 +39,7 @@ def test_the_coefficients_of_imitation_and_of_the_critic():
     learned = ADVANTAGES.clone().requires_grad_()
     assert unified.ppo(learned).tolist() == ADVANTAGES.tolist()
     assert not unified.ppo(learned).requires_grad
+    assert not unified.grpo(learned, F64(NOW), REFERENCE, beta=0.04).requires_grad
 
 
 def test_the_table_has_the_six_methods_of_the_paper():
