@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from cohort.objective.advantages import group_centred, group_normalized
+from cohort.objective.advantages import deviation_of_groups, group_centred, group_normalized
 from tests.numbers import F64, I64
 
 
@@ -35,6 +35,15 @@ def test_equal_rewards_have_exactly_no_advantage(rewards):
 def test_a_group_of_one_has_no_advantage_in_either_convention():
     assert _normalized([3.0], [0], correction=0).tolist() == [0.0]
     assert _normalized([3.0, 1.0, 2.0], [0, 1, 1], correction=1, epsilon=1e-4)[0] == 0.0
+
+
+def test_epsilon_is_added_to_the_deviation():
+    assert _normalized([1.0, 0.0], [0, 0], epsilon=0.5).tolist() == [0.5, -0.5]
+
+
+def test_a_group_of_one_has_a_deviation_and_it_is_zero():
+    found = deviation_of_groups(F64([0.0, 1.0, -1.0]), I64([7, 3, 3]), correction=1)
+    assert found.tolist() == pytest.approx([0.0, math.sqrt(2.0), math.sqrt(2.0)])
 
 
 def test_a_small_real_difference_is_not_taken_for_rounding():

@@ -32,7 +32,7 @@ def test_a_mastered_problem_is_asked_no_more():
 
 
 def test_what_fails_often_is_asked_often():
-    assert selection.prioritized(F64([0.75, 0.25, 1.0])).tolist() == [0.25, 0.75, 0.0]
+    assert selection.prioritized(F64([0.5, 0.0, 0.5, 1.0])).tolist() == [0.25, 0.5, 0.25, 0.0]
 
 
 def test_when_all_is_solved_all_are_alike():

@@ -35,7 +35,7 @@ def one_of_each(values: Num[Tensor, "N"], group: Int[Tensor, "N"]) -> Num[Tensor
 def is_flat(rewards: Float[Tensor, "N"], group: Int[Tensor, "N"]) -> Bool[Tensor, "N"]:
     """Whether the rewards of the rollout's group are equal, also up to rounding.
 
-        max - min <= share * max(|min|, |max|)
+        max - min <= share * |max|
 
     The share is FLAT, or four roundings of the precision at hand where that is coarser. A group of
     one is flat.
@@ -43,4 +43,4 @@ def is_flat(rewards: Float[Tensor, "N"], group: Int[Tensor, "N"]) -> Bool[Tensor
     low = group_extreme(rewards, group, largest=False)
     high = group_extreme(rewards, group, largest=True)
     share = max(FLAT, 4.0 * torch.finfo(rewards.dtype).eps)
-    return (high - low) <= share * low.abs().maximum(high.abs())
+    return (high - low) <= share * high.abs()

@@ -39,4 +39,4 @@ def prioritized(success_rates: Float[Tensor, "P"]) -> Float[Tensor, "P"]:
     failures = 1.0 - success_rates
     total = failures.sum()
     uniform = torch.full_like(failures, 1.0 / max(1, len(failures)))
-    return torch.where(total > 0.0, failures / total.clamp(min=1e-30), uniform)
+    return torch.where(total > 0.0, failures / total, uniform)

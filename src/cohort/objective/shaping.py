@@ -42,7 +42,7 @@ def kimi_length(
     exact = lengths.double()
     low = group_extreme(exact, group, largest=False)
     spread = group_extreme(exact, group, largest=True) - low
-    share = 0.5 - (exact - low) / spread.clamp(min=1.0)
+    share = 0.5 - (exact - low) / spread
     reward = torch.where(correct, share, share.clamp(max=0.0))
     return reward.masked_fill(spread == 0.0, 0.0)
 
