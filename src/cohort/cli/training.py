@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cohort.cli.waiting import choose_waiting
+
 Set = Annotated[
     list[str] | None,
     typer.Option(
@@ -37,6 +39,7 @@ def train(
     if dry_run:
         typer.echo(dump_recipe(resolved), nl=False)
         return
+    choose_waiting()
     from cohort.train.run import train_recipe
 
     folder = train_recipe(
@@ -72,6 +75,7 @@ def evaluate(
     }
     data: dict[str, Any] = {"model": model, "stage": [stage]}
     recipe = read_recipe(apply_overrides(data, changes or []), source="cohort eval")
+    choose_waiting()
     from cohort.cli.printing import print_json, print_table
     from cohort.train.evaluate_model import evaluate_model
 
@@ -88,6 +92,7 @@ def sample(
     seed: Annotated[int, typer.Option(help="Equal seeds give equal answers.", min=0)] = 1,
 ) -> None:
     """Sample answers to one prompt; prints one after the other."""
+    choose_waiting()
     from cohort.train.sample_model import sample_model
 
     answers = sample_model(

@@ -63,7 +63,7 @@ class Algorithm(Table):
 
     model_config = ConfigDict(extra="allow")
 
-    name: str
+    name: str = "grpo"
     """A row of `cohort algorithms`."""
 
     @property

@@ -75,7 +75,10 @@ def _from_folder(path: str) -> tuple[PreTrainedModel, Any]:
         model = AutoModelForCausalLM.from_pretrained(path, attn_implementation="sdpa")
     except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
         reason = str(error).strip().splitlines()[0][:200]
-        raise ModelError(f"the model {path!r} cannot be loaded: {reason}") from error
+        raise ModelError(
+            f"the model {path!r} cannot be loaded: {reason}",
+            "give a folder with config.json, weights and tokenizer, or a name on the hub",
+        ) from error
     return model, tokenizer
 
 

@@ -88,6 +88,10 @@ class Countdown:
         """The held-out problems, the same for every seed."""
         return list(self._held_out)
 
+    def known(self) -> list[Problem]:
+        """The held-out problems; the others are made as they are asked."""
+        return self.held_out()
+
     def vocabulary(self) -> list[str]:
         """Whole numbers and tags as single pieces, then the other characters."""
         numbers = [str(number) for number in range(self.largest + 1)]

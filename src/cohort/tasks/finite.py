@@ -76,6 +76,10 @@ class Finite:
         """The held-out problems, the same for every seed; none where there are fewer than five."""
         return list(self._held_out)
 
+    def known(self) -> list[Problem]:
+        """Every problem, held out or not."""
+        return [*self._held_out, *self._problems]
+
     def vocabulary(self) -> list[str]:
         """Refused: rows come with no tokenizer."""
         raise DataError(

@@ -44,6 +44,10 @@ class ProblemSource(Protocol):
     def held_out(self) -> list[Problem]:
         """Problems that no batch and no demonstration has, the same for every seed."""
 
+    def known(self) -> list[Problem]:
+        """What can be looked at before anything is trained: all problems of a file, and of a task
+        that makes them as it goes, the held-out ones."""
+
     def vocabulary(self) -> list[str]:
         """The pieces of a new model's tokenizer; DataError where the source has none."""
 
@@ -124,6 +128,10 @@ class Worded:
     def held_out(self) -> list[Problem]:
         """The task's held-out problems, in these words."""
         return list(self._held_out)
+
+    def known(self) -> list[Problem]:
+        """The held-out problems, in these words."""
+        return self.held_out()
 
     def vocabulary(self) -> list[str]:
         """The task's pieces, and the characters that the words add to them."""

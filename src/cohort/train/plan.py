@@ -62,20 +62,14 @@ def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
                     task_rewards={**source.rewards, **given.functions},
                     base=base,
                 ))
-            check_columns(rewards, source.held_out())
+            check_columns(rewards, source.known())
         plans.append(StagePlan(name, options, source, rewards, algorithm))
     return plans
 
 
 def check_prompts(plan: StagePlan, policy: Policy) -> None:
-    """Raise for a problem of the stage that the policy cannot be asked, before anything is trained.
-
-    Held-out problems are all looked at; of training problems those of the first step where a task
-    makes them as it goes, and all where they are known.
-    """
-    count = getattr(plan.options, "prompts_per_step", 1)
-    first = plan.source.batch(seed=0, purpose="check", step=1, count=count)
-    for problem in (*plan.source.held_out(), *first, *getattr(plan.source, "problems", ())):
+    """Raise for a problem of the stage that the policy cannot be asked, before anything is trained."""
+    for problem in plan.source.known():
         check_prompt(problem, policy)
 
 
