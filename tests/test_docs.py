@@ -3,13 +3,19 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
 
 from cohort.cli.main import app
+from cohort.config.load import read_recipe
 from cohort.objective.algorithms import ALGORITHMS
+from cohort.rewards.functions import RewardFunction
+from cohort.rewards.score import score_groups
+from tests.tiny import group
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -51,3 +57,24 @@ def test_the_readme_has_every_algorithm_and_every_room() -> None:
     rooms = [path.parent.name for path in (ROOT / "src" / "cohort").glob("*/__init__.py")]
     assert all(f"-- {room}/" in README for room in rooms)
     assert all(f"| `{name}` |" in README for name in ALGORITHMS)
+
+
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TUTORIAL, re.DOTALL)
+
+
+def test_the_recipe_of_the_tutorial_is_a_recipe() -> None:
+    (block,) = _blocks("toml")
+    recipe = read_recipe(tomllib.loads(block), source="tutorial")
+    assert recipe.stage[0].kind == "reinforce"
+
+
+def test_the_reward_of_the_tutorial_is_a_reward() -> None:
+    names: dict[str, Any] = {}
+    exec(_blocks("python")[0], names)
+    reward = RewardFunction("brevity", 1.0, names["brevity"])
+    (scored,) = score_groups([group([None, None])], [reward])
+    assert scored.rewards == (0.96, 0.96)

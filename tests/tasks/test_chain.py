@@ -36,23 +36,25 @@ def test_sums_stay_within_the_vocabulary_and_their_answers_are_right() -> None:
     chain = Chain(largest=12)
     for problem in chain.batch(seed=3, purpose="reinforce", step=1, count=200):
         terms = [int(t) for t in re.findall(r"[+-]?\d+", str(problem.prompt))]
-        sums = [sum(terms[: i + 1]) for i in range(5)]
-        assert len(terms) == 5
+        sums = [sum(terms[: i + 1]) for i in range(6)]
+        assert len(terms) == 6
         assert all(1 <= abs(term) <= 9 for term in terms)
         assert all(0 <= value <= 12 for value in sums)
         assert problem.columns == {"answer": str(sums[-1])}
 
 
-def test_every_demonstration_is_right_and_two_in_five_are_worked_out() -> None:
+def test_every_demonstration_is_right_and_the_asked_share_is_worked_out() -> None:
     shown = [
-        d for step in range(1, 26) for d in Chain().demonstrations(seed=1, step=step, count=32)
+        demonstration
+        for step in range(1, 26)
+        for demonstration in Chain(worked_share=0.3).demonstrations(seed=1, step=step, count=64)
     ]
     texts = [d.completion for d in shown]
     answers = [d.problem.columns["answer"] for d in shown]
     assert set(correct(completions=texts, answer=answers)) == {1.0}
     worked = works_out(completions=texts)
     assert worked == [float(has_steps(text)) for text in texts]
-    assert 0.34 < sum(worked) / len(worked) < 0.46
+    assert 0.26 < sum(worked) / len(worked) < 0.34
 
 
 def test_no_held_out_problem_is_ever_trained_on() -> None:

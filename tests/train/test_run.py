@@ -48,7 +48,11 @@ def test_slots_and_token_budget_do_not_change_the_first_rollouts(tmp_path, chang
 
 
 def test_the_order_of_the_file_does_not_change_the_first_rollouts(tmp_path):
-    lines = [json.dumps({"prompt": f"{a}+{b}=", "answer": str(a + b)}) for a in range(4) for b in range(4)]
+    lines = [
+        json.dumps({"prompt": f"{a}+{b}=", "answer": str(a + b)})
+        for a in range(4)
+        for b in range(4)
+    ]
     stages = []
     for name, content in (("forward", lines), ("backward", lines[::-1])):
         (tmp_path / f"{name}.jsonl").write_text("\n".join(content))
@@ -79,9 +83,7 @@ def test_a_run_is_a_folder_with_a_model_that_loads_with_identical_logits(tmp_pat
 def test_the_resolved_recipe_repeats_the_run(tmp_path):
     first = run(tmp_path / "first", SUPERVISED, REINFORCE)
     again = load_recipe(first / "recipe.toml", [])
-    second = train_recipe(
-        again, run=tmp_path / "second", base=tmp_path, name="again", quiet=True
-    )
+    second = train_recipe(again, run=tmp_path / "second", base=tmp_path, name="again", quiet=True)
     assert rows(first, EVERYTHING) == rows(second, EVERYTHING)
 
 

@@ -54,7 +54,7 @@ class Chain:
         *,
         numbers: int = 6,
         largest: int = 19,
-        worked_share: float = 0.4,
+        worked_share: float = 0.45,
         held_out_problems: int = 200,
     ) -> None:
         self.numbers = whole("chain", "numbers", numbers, 2, 20)

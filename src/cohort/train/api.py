@@ -25,7 +25,7 @@ Rewards = Mapping[str, Any] | Sequence[str | Callable[..., object]]
 ProblemRows = str | Mapping[str, Any] | Iterable[Mapping[str, Any]]
 
 
-def train(
+def train(  # noqa: PLR0913  # a front door: keywords only, each documented
     *,
     model: str | Mapping[str, Any],
     problems: ProblemRows | None = None,

@@ -57,11 +57,13 @@ def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
         source = _open(options.problems, base, given, opened)
         rewards: tuple[RewardFunction, ...] = ()
         if isinstance(options, Sampled):
-            rewards = tuple(load_rewards(
+            rewards = tuple(
+                load_rewards(
                     options.rewards,
                     task_rewards={**source.rewards, **given.functions},
                     base=base,
-                ))
+                )
+            )
             check_columns(rewards, source.known())
         plans.append(StagePlan(name, options, source, rewards, algorithm))
     return plans
