@@ -215,3 +215,15 @@ def test_a_prompt_longer_than_the_context_is_refused_before_training(tmp_path):
             recipe(SUPERVISED, stage), run=tmp_path / "run", base=tmp_path, name="x", quiet=True
         )
     assert not (tmp_path / "run").exists()
+
+
+def test_problems_that_are_too_long_are_left_out_where_the_recipe_says_so(tmp_path):
+    file = tmp_path / "mixed.jsonl"
+    prompts = [f"{n}+1=" for n in range(6)] + ["1+" * 60 + f"{n}=" for n in range(6)]
+    file.write_text("\n".join(json.dumps({"prompt": p, "answer": "1"}) for p in prompts))
+    problems = {"source": str(file), "too_long": "drop", "held_out_problems": 1}
+    stage = _with(REINFORCE, problems=problems, rewards={"correct": 1.0}, steps=6)
+    folder = run(tmp_path / "run", SUPERVISED, stage)
+    asked = {prompt for (prompt,) in rows(folder, "SELECT prompt FROM groups")}
+    assert asked <= set(prompts[:6])
+    assert len(asked) >= 4

@@ -36,6 +36,9 @@ class Problems(Table):
     """The column with the answer to imitate (supervised stages)."""
     columns: dict[str, str] = {}
     """Other names for columns: `{ answer = "solution" }` gives rewards the column `solution` as `answer`."""
+    too_long: Literal["refuse", "drop"] = "refuse"
+    """What to do with rows whose prompt leaves too little of the context for an answer: refuse to
+    train, or leave them out and say how many."""
     split: str = "train"
     """The split of a hub data set."""
     held_out: str = ""

@@ -70,6 +70,7 @@ def _from_folder(path: str) -> tuple[PreTrainedModel, Any]:
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise ModelError(f"the folder {path!r} holds no config.json", "a model folder has one")
     logging.disable_progress_bar()
+    logging.set_verbosity_error()  # what matters is checked here, and said in our own words
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
         model = AutoModelForCausalLM.from_pretrained(path, attn_implementation="sdpa")

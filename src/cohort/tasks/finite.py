@@ -76,6 +76,21 @@ class Finite:
         """The held-out problems, the same for every seed; none where there are fewer than five."""
         return list(self._held_out)
 
+    def leave_out(self, unwanted: Callable[[Problem], bool]) -> int:
+        """Forget the problems that are unwanted; how many they were. To be called before any batch.
+
+        Raises DataError when none would be left to train on.
+        """
+        before = len(self.known())
+        self._held_out = [p for p in self._held_out if not unwanted(p)]
+        self._problems = [p for p in self._problems if not unwanted(p)]
+        if not self._problems:
+            raise DataError(
+                f"every problem of {self.name} is too long to be asked",
+                "shorten the prompts, or use a model with a longer context",
+            )
+        return before - len(self.known())
+
     def known(self) -> list[Problem]:
         """Every problem, held out or not."""
         return [*self._held_out, *self._problems]

@@ -55,7 +55,7 @@ class ProblemSource(Protocol):
 BUILT_IN: dict[str, Callable[..., ProblemSource]] = {"chain": Chain, "countdown": Countdown}
 """The tasks that a recipe may name."""
 
-NOT_FOR_TASKS = ("prompt", "completion", "columns", "split", "held_out")
+NOT_FOR_TASKS = ("prompt", "completion", "columns", "split", "held_out", "too_long")
 """Options about rows; a task has none."""
 
 

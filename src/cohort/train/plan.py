@@ -20,6 +20,7 @@ from cohort.objective.algorithms import Algorithm, choose
 from cohort.policy.policy import Policy
 from cohort.rewards.functions import RewardFunction, load_rewards
 from cohort.rewards.score import check_columns
+from cohort.tasks.finite import Finite
 from cohort.tasks.problems import ProblemSource, given_rows, open_source
 
 
@@ -69,10 +70,21 @@ def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
     return plans
 
 
-def check_prompts(plan: StagePlan, policy: Policy) -> None:
-    """Raise for a problem of the stage that the policy cannot be asked, before anything is trained."""
+def check_prompts(plan: StagePlan, policy: Policy) -> int:
+    """Raise for a problem of the stage that the policy cannot be asked, before anything is trained.
+
+    Where the stage says so, problems that are too long are left out; returns how many were.
+    """
+    dropped = 0
+    if plan.options.problems.too_long == "drop":
+        assert isinstance(plan.source, Finite), f"{plan.source.name} is no source of rows"
+        room = getattr(plan.options, "max_new_tokens", 1)
+        dropped = plan.source.leave_out(
+            lambda problem: len(policy.prompt_tokens(problem)) + room > policy.context
+        )
     for problem in plan.source.known():
         check_prompt(problem, policy)
+    return dropped
 
 
 def check_prompt(problem: Problem, policy: Policy) -> None:

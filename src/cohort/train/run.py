@@ -52,13 +52,15 @@ def train_recipe(
     needs_pieces = recipe.model.new is not None
     pieces = plans[0].source.vocabulary() if needs_pieces else []
     policy = load_policy(recipe.model, vocabulary=pieces, seed=recipe.seed)
-    for plan in plans:
-        check_prompts(plan, policy)
+    dropped = {plan.name: check_prompts(plan, policy) for plan in plans}
     folder = claim(recipe, run, name)
     store = Store(folder / DATABASE)
     with Console([plan.name for plan in plans], quiet) as console:
         this = _Run(recipe, plans, policy, folder=folder, store=store, console=console)
         this.describe(name)
+        for stage, count in dropped.items():
+            if count:
+                console.warn(f"stage {stage}: {count} problems are too long and were left out")
         this.carry_out()
     return folder
 
