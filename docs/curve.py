@@ -12,7 +12,7 @@ from cohort.report import read
 
 PANELS = (
     ("rewards/correct/mean", "right answers", 0.0, 1.0),
-    ("rewards/works_out/mean", "answers that work the sum out", 0.0, 1.0),
+    ("rewards/works_out/mean", "worked out, every step right", 0.0, 1.0),
     ("completions/mean_length", "tokens per answer", 0.0, 40.0),
 )
 WIDTH, HEIGHT, GAP, LEFT, TOP = 250, 130, 24, 34, 26

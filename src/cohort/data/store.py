@@ -76,9 +76,14 @@ class Store:
             self._db.executescript(SCHEMA)
             self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
-    def close(self) -> None:
-        """Fold the write-ahead log into the file and close it: run.db is then the only file."""
-        self._db.execute("PRAGMA journal_mode = DELETE")
+    def close(self, *, sealed: bool = False) -> None:
+        """Fold the write-ahead log into the file and close it.
+
+        sealed: nothing more will be written, and run.db is the only file from then on.
+        """
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if sealed:
+            self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
 
     def set_fact(self, name: str, value: object) -> None:

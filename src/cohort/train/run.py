@@ -179,5 +179,5 @@ class _Run:
         self._console.close()
         self._store.set_fact("status", status)
         self._store.set_fact("seconds", time.perf_counter() - self._began)
-        self._store.close()
+        self._store.close(sealed=True)
         write_report(self._folder)
