@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from cohort.config.stages import Problems
 from cohort.data.sources import read_held_out_rows, read_rows
@@ -100,8 +102,6 @@ def test_a_csv_that_does_not_fit_its_first_line_is_refused(
 
 
 def test_parquet_rows_keep_their_types(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
     rows = [{"prompt": "a", "n": 1}, {"prompt": "b", "n": None}]
     parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
     assert read(tmp_path, "a.parquet") == [

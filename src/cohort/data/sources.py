@@ -55,9 +55,9 @@ def read_held_out_rows(options: Problems, base: Path) -> list[Row]:
     """The rows of `options.held_out`: a split of the same hub data set, or a source of its own."""
     if options.source.startswith(HUB) and not _is_source(options.held_out):
         return read_rows(options.model_copy(update={"split": options.held_out}), base)
-    other = {"source": options.held_out}
+    other: dict[str, object] = {"source": options.held_out}
     if not is_function(options.held_out):
-        other["options"] = {}  # type: ignore[assignment]
+        other["options"] = {}
     return read_rows(options.model_copy(update=other), base)
 
 

@@ -76,15 +76,14 @@ class Packed:
         prefixes, suffixes = len(row.prefix_lengths), len(row.suffix_lengths)
         self.prefix = _Block(row.prefix_starts, row.prefix_lengths, device)
         self._suffix = _Block(row.suffix_starts, row.suffix_lengths, device) if suffixes else None
-        self._causal = _CausalMask(self.prefix, self.prefix)
+        self._causal = _CausalMask(self.prefix)
         back = np.empty(len(row.tokens), dtype=np.int64)
         back[self.prefix.flat] = np.flatnonzero(self.prefix.real)
         if self._suffix is not None:
-            parent = row.suffix_parent
             back[self._suffix.flat] = prefixes * self.prefix.width + np.flatnonzero(
                 self._suffix.real
             )
-            self._parent = torch.from_numpy(parent).to(device)
+            self._parent = torch.from_numpy(row.suffix_parent).to(device)
             self._mask = _SuffixMask(self._suffix, self.prefix.lengths[self._parent], self.prefix)
         self._back = torch.from_numpy(back).to(device)
 
@@ -140,9 +139,9 @@ class _Block:
 class _CausalMask:
     """A prompt's own mask: None means plain causal, which needs none since padding comes last."""
 
-    def __init__(self, query: _Block, key: _Block) -> None:
-        self._width = query.width
-        self._device = query.lengths.device
+    def __init__(self, prompts: _Block) -> None:
+        self._width = prompts.width
+        self._device = prompts.lengths.device
 
     def within(self, window: int) -> Tensor | None:
         if not window or window >= self._width:

@@ -104,7 +104,6 @@ def whole(task: str, option: str, value: object, low: int, high: int) -> int:
 
 def share(task: str, option: str, value: object) -> float:
     """A number from 0 to 1, or a DataError that names the option."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if is_number and 0.0 <= float(value) <= 1.0:  # type: ignore[arg-type]
-        return float(value)  # type: ignore[arg-type]
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 <= value <= 1.0:
+        return float(value)
     raise DataError(f"{task}: {option} is {value!r}", "use a share between 0.0 and 1.0")
