@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from cohort.cli.main import app
 from cohort.config.load import read_recipe
-from cohort.objective.algorithms import ALGORITHMS
+from cohort.objective.presets import ALGORITHMS
 from cohort.rewards.functions import RewardFunction
 from cohort.rewards.score import score_groups
 from tests.tiny import group

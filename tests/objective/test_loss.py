@@ -1,15 +1,11 @@
 """The loss, its parts and their gradients, against literals worked by hand and each other."""
 
-from dataclasses import replace
-
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from cohort.errors import RecipeError
 from cohort.objective import diagnostics
-from cohort.objective.algorithms import GRPO, choose
+from cohort.objective.grpo import GRPO
+from cohort.objective.choices_of_loss import Tokens
 from cohort.objective.kl import k3
 from cohort.objective.loss import policy_loss
 from cohort.objective.surrogates import clipped, ratio
@@ -66,21 +62,32 @@ def test_extreme_log_ratios_stay_finite_in_value_and_gradient(gap):
     assert torch.isfinite(logprobs.grad).all()
 
 
+def tokens(now, *, old=None, advantages, weights=None, reference=None, rollout=None, **more):
+    """Tokens of one rollout each unless `rollout` says otherwise."""
+    old = now.detach() if old is None else old
+    fields = {"old": old, "sampler": old, "then": old, "entropies": -now} | more
+    return Tokens(
+        logprobs=now,
+        advantages=advantages,
+        weights=torch.ones_like(advantages) if weights is None else weights,
+        rollout=torch.arange(len(now)) if rollout is None else rollout,
+        reference=reference,
+        **fields,
+    )
+
+
 def test_on_policy_the_loss_is_zero_and_its_gradient_is_not():
     logprobs = F64([-1.0, -2.0, -0.5, -0.1], grad=True)
     advantages, weights = F64([1.0, 1.0, -1.0, -1.0]), F64([0.25] * 4)
-    algorithm = replace(GRPO, beta=0.0)
-    loss = policy_loss(algorithm, logprobs, old=None, advantages=advantages, weights=weights)
+    loss = policy_loss(GRPO.but(beta=0.0), tokens(logprobs, advantages=advantages, weights=weights))
     loss.backward()
     assert abs(loss.item()) < 1e-12
     assert logprobs.grad.tolist() == pytest.approx([-0.25, -0.25, 0.25, 0.25])
 
 
 def test_grpo_of_the_paper_in_one_line_of_numbers():
-    logprobs = F64([-1.0, -0.8], grad=True)
-    loss = policy_loss(
-        GRPO,
-        logprobs,
+    given = tokens(
+        F64([-1.0, -0.8], grad=True),
         old=F64([-1.1, -0.8]),
         advantages=F64([1.0, -2.0]),
         weights=F64([0.5, 0.25]),
@@ -88,74 +95,44 @@ def test_grpo_of_the_paper_in_one_line_of_numbers():
     )
     rho, gap = 2.718281828**0.1, -0.3
     kl = 2.718281828**gap - gap - 1
-    assert loss.item() == pytest.approx(0.5 * (-rho + 0.04 * kl) + 0.25 * 2.0, rel=1e-6)
+    expected = 0.5 * (-rho + 0.04 * kl) + 0.25 * 2.0
+    assert policy_loss(GRPO, given).item() == pytest.approx(expected, rel=1e-6)
 
 
-@given(st.lists(st.tuples(*[st.floats(-3, 0)] * 3, st.floats(-2, 2)), min_size=2, max_size=30))
-def test_any_cut_of_the_tokens_sums_to_the_same_loss_and_gradient(tokens):
-    now, old, reference, advantages = (F64(column) for column in zip(*tokens, strict=True))
-    weights = torch.linspace(0.1, 1.0, len(tokens), dtype=torch.float64)
+def test_the_correction_multiplies_the_surrogate_and_leaves_the_kl_alone():
+    def loss(correction):
+        algorithm = GRPO.but(beta=0.5, correction=correction)
+        given = tokens(
+            F64([-1.0]),
+            sampler=F64([-1.5]),
+            advantages=F64([2.0]),
+            reference=F64([-1.4]),
+        )
+        return policy_loss(algorithm, given).item()
 
-    def total(parts):
-        leaf = now.clone().requires_grad_()
-        loss = sum(
-            policy_loss(
-                GRPO, leaf[p], old=old[p], advantages=advantages[p], weights=weights[p],
-                reference=reference[p],
-            )
-            for p in parts
-        )  # fmt: skip
-        loss.backward()
-        return loss.detach(), leaf.grad
-
-    whole = total([slice(None)])
-    for cut in range(1, len(tokens)):
-        for ours, theirs in zip(total([slice(cut), slice(cut, None)]), whole, strict=True):
-            torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-13)
+    kl = 2.718281828**-0.4 + 0.4 - 1
+    assert loss("none") == pytest.approx(-2.0 + 0.5 * kl)
+    assert loss("importance") == pytest.approx(-2.0 * 2.718281828**0.5 + 0.5 * kl)
 
 
-def test_the_clip_shares_count_the_tokens_without_gradient():
-    gaps, advantages = F64([0.5, 0.5, -0.5, -0.5]), F64([1.0, -1.0, 1.0, -1.0])
-    low = diagnostics.clipped_low(gaps, F64([0.0] * 4), advantages, clip_low=0.2)
-    high = diagnostics.clipped_high(gaps, F64([0.0] * 4), advantages, clip_high=0.2)
-    assert low.tolist() == [False, False, False, True]
-    assert high.tolist() == [True, False, False, False]
+def test_tokens_without_gradient_are_the_clipped_ones():
+    gaps, advantages = F64([0.5, 0.5, -0.5, -0.5], grad=True), F64([1.0, -1.0, 1.0, -1.0])
+    losses = clipped(gaps, F64([0.0] * 4), advantages, **BOUNDS)
+    dead = diagnostics.without_gradient(losses, gaps)
+    assert dead.tolist() == [True, False, False, True]
+
+
+def test_a_weight_above_the_bound_is_told():
+    found = diagnostics.above(F64([0.0, 1.0]), F64([0.0, 0.0]), ratio_max=2.0)
+    assert found.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("weights", "share"), [([1.0, 1.0, 1.0], 1.0), ([1.0, 0.0], 0.5), ([], 1.0)]
+)
+def test_the_effective_sample_is_smaller_when_weights_differ(weights, share):
+    assert diagnostics.effective_share(F64(weights)).item() == pytest.approx(share)
 
 
 def test_the_ratio_is_that_of_the_probabilities():
     assert ratio(F64([-1.0]), F64([-3.0])).item() == pytest.approx(7.389056)
-
-
-def test_a_choice_that_does_not_exist_names_the_nearest():
-    with pytest.raises(RecipeError, match="grpoo") as refusal:
-        choose("grpoo", {})
-    assert "'grpo'" in refusal.value.hint
-    with pytest.raises(RecipeError) as refusal:
-        choose("grpo", {"cliphigh": 0.3})
-    assert "'clip_high'" in refusal.value.hint
-    for key, value in (("beta", "x"), ("beta", -1.0), ("weight", "sequence"), ("clip_low", True)):
-        with pytest.raises(RecipeError, match=key):
-            choose("grpo", {key: value})
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [("beta", 0.5), ("clip_low", 0.01), ("clip_high", 0.01), ("weight", "token"),
-     ("deviation", "sample"), ("epsilon", 0.5), ("advantage", "group-mean")],
-)  # fmt: skip
-def test_every_choice_changes_the_loss(key, value):
-    def loss(algorithm):
-        group = torch.tensor([0, 0, 0])
-        lengths = torch.tensor([1, 2, 1])
-        advantages = algorithm.advantages(F64([1.0, 0.0, 0.3]), group).repeat_interleave(lengths)
-        weights = algorithm.weights(lengths, group).repeat_interleave(lengths)
-        return policy_loss(
-            algorithm,
-            F64([-1.0, -0.5, -0.2, -2.0]),
-            old=F64([-1.5, -0.1, -0.2, -1.9]),
-            advantages=advantages,
-            weights=weights,
-            reference=F64([-1.0, -0.9, -0.4, -1.0]),
-        )
-
-    assert abs(float(loss(choose("grpo", {key: value})) - loss(GRPO))) > 1e-4

@@ -41,7 +41,7 @@ def test_greedy_tokens_are_those_of_generate(architecture):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_samplers_logprobs_are_the_trainers(architecture):
     policy, _ = tiny_policy(architecture)
-    options = Sampling(rollouts_per_prompt=6, max_new_tokens=20, temperature=1.2, slots=9)
+    options = Sampling(rollouts_per_prompt=6, max_new_tokens=20, temperatures=(1.2,), slots=9)
     groups = sample(policy, _requests(), options)
     stops = {rollout.stop for group in groups for rollout in group}
     assert stops == {"end", "length"}, "the test needs rollouts that end and rollouts that are cut"

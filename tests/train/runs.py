@@ -74,3 +74,12 @@ EVERYTHING = (
     "SELECT stage, step, problem, number, tokens, logprobs, reward, advantage FROM rollouts "
     "JOIN groups ON id = group_id ORDER BY stage, step, problem, number"
 )
+
+
+def metrics(folder: Path, *, stage: int, step: int = 1) -> dict[str, float]:
+    """All metrics of a step."""
+    with sqlite3.connect(folder / "run.db") as db:
+        rows = db.execute(
+            "SELECT name, value FROM metrics WHERE stage = ? AND step = ?", (stage, step)
+        )
+        return dict(rows.fetchall())

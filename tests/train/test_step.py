@@ -1,27 +1,38 @@
 """From scored groups to an update: what counts, what is dropped, and that cuts change nothing."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from cohort.config.stages import Optimizer
-from cohort.objective.algorithms import GRPO
+from cohort.objective.grpo import GRPO
+from cohort.train.batch import Cutting, prepare
+from cohort.train.credit import select, with_advantages
 from cohort.train.optim import Updater
 from cohort.train.reference import frozen_copy
-from cohort.train.step import learn, prepare, with_advantages
+from cohort.train.step import learn
 from tests.tiny import gradients, group, plain_logprobs, tiny_policy
 
-ON_POLICY = replace(GRPO, beta=0.0)
+ON_POLICY = GRPO.but(beta=0.0)
 CPU = torch.device("cpu")
+
+
+def _credit(groups, algorithm=ON_POLICY):
+    return with_advantages(select(groups, algorithm), algorithm)
 
 
 def _groups(algorithm=ON_POLICY):
     made = [group([1.0, 0.0, 0.5, 0.0], seed=1), group([0.0, 0.0, 1.0], [1, 6, 2], seed=2)]
-    return with_advantages(made, algorithm)
+    return _credit(made, algorithm)
 
 
-def _gradient(policy, groups, algorithm, budget=10_000, **options):
+def _batches(credit, algorithm=ON_POLICY, *, budget=10_000, minibatches=1):
+    cutting = Cutting(
+        tokens_per_microbatch=budget, budget_tokens=48, device=CPU, minibatches=minibatches
+    )
+    return prepare(credit, algorithm, cutting)
+
+
+def _gradient(policy, credit, algorithm, budget=10_000, **options):
     """The gradient that `learn` hands to the optimizer, before any update is made."""
     caught = []
 
@@ -33,24 +44,22 @@ def _gradient(policy, groups, algorithm, budget=10_000, **options):
         def _some(self):
             return any(p.grad is not None for p in self._parameters)
 
-    batch = prepare(groups, algorithm, tokens_per_microbatch=budget, device=CPU)
+    batches = _batches(credit, algorithm, budget=budget)
     updater = Catch(policy, Optimizer(), updates=1)
-    metrics = learn(
-        policy, batch, algorithm, updater=updater, updates=1, temperature=1.0, **options
-    )
+    metrics = learn(policy, batches, algorithm, updater=updater, **options)
     return caught[0], metrics
 
 
 def test_a_step_is_the_papers_formula_written_out_slowly():
     policy, model = tiny_policy()
-    groups = _groups()
-    ours, metrics = _gradient(policy, groups, ON_POLICY)
+    credit = _groups()
+    ours, metrics = _gradient(policy, credit, ON_POLICY)
     total = torch.zeros(())
-    for g in groups:
+    for g in credit.groups:
         for rollout, advantage in zip(g.rollouts, g.advantages, strict=True):
             logprobs = plain_logprobs(model, g.prompt_tokens, rollout.tokens)
             surrogate = (logprobs - logprobs.detach()).exp() * advantage
-            total = total - surrogate.mean() / len(g.rollouts) / len(groups)
+            total = total - surrogate.mean() / len(g.rollouts) / len(credit.groups)
     total.backward()
     theirs = gradients(model).double()
     assert metrics["loss"] == pytest.approx(total.item(), abs=1e-6)
@@ -61,16 +70,16 @@ def test_a_step_is_the_papers_formula_written_out_slowly():
 def test_the_kl_term_pulls_toward_the_reference():
     policy, model = tiny_policy()
     reference, other = tiny_policy(seed=5)
-    groups = _groups(GRPO)
-    ours, metrics = _gradient(policy, groups, GRPO, reference=reference)
+    credit = _groups(GRPO)
+    ours, metrics = _gradient(policy, credit, GRPO, reference=reference)
     total, kl, tokens = torch.zeros(()), 0.0, 0
-    for g in groups:
+    for g in credit.groups:
         for rollout, advantage in zip(g.rollouts, g.advantages, strict=True):
             logprobs = plain_logprobs(model, g.prompt_tokens, rollout.tokens)
             gap = plain_logprobs(other, g.prompt_tokens, rollout.tokens).detach() - logprobs
             k3 = gap.exp() - gap - 1
             surrogate = (logprobs - logprobs.detach()).exp() * advantage
-            total = total - (surrogate - 0.04 * k3).mean() / len(g.rollouts) / len(groups)
+            total = total - (surrogate - 0.04 * k3).mean() / len(g.rollouts) / len(credit.groups)
             kl, tokens = kl + k3.sum().item(), tokens + len(rollout.tokens)
     total.backward()
     theirs = gradients(model).double()
@@ -89,34 +98,34 @@ def test_cutting_a_step_into_micro_batches_does_not_change_the_gradient(budget):
 def test_the_order_of_groups_does_not_change_the_gradient():
     policy, _ = tiny_policy()
     forward, _ = _gradient(policy, _groups(), ON_POLICY)
-    backward, _ = _gradient(policy, _groups()[::-1], ON_POLICY)
+    backward, _ = _gradient(policy, _credit(_groups().groups[::-1]), ON_POLICY)
     assert (forward - backward).norm() / forward.norm() < 1e-5
 
 
 def test_dead_tokens_are_dropped_and_still_counted():
     policy, _ = tiny_policy()
     live, dead = group([1.0, 0.0], seed=1), group([1.0, 1.0], [30, 30], seed=2)
-    with_dead = with_advantages([live, dead], ON_POLICY)
-    batch = prepare(with_dead, ON_POLICY, tokens_per_microbatch=10_000, device=CPU)
+    with_dead = _credit([live, dead])
+    (batch,) = _batches(with_dead)
     assert batch.tokens == sum(len(r.tokens) for r in live.rollouts)
     both, _ = _gradient(policy, with_dead, ON_POLICY)
-    alone, _ = _gradient(policy, with_advantages([live], ON_POLICY), ON_POLICY)
+    alone, _ = _gradient(policy, _credit([live]), ON_POLICY)
     torch.testing.assert_close(both, alone / 2, rtol=1e-4, atol=1e-7)
 
 
 def test_with_a_kl_term_nothing_is_dropped():
-    groups = with_advantages([group([1.0, 1.0], seed=2)], GRPO)
-    batch = prepare(groups, GRPO, tokens_per_microbatch=10_000, device=CPU)
-    assert batch.tokens == sum(len(r.tokens) for r in groups[0].rollouts)
+    credit = _credit([group([1.0, 1.0], seed=2)], GRPO)
+    (batch,) = _batches(credit, GRPO)
+    assert batch.tokens == sum(len(r.tokens) for r in credit.groups[0].rollouts)
 
 
 def test_constant_rewards_give_no_gradient_and_no_signal():
     policy, _ = tiny_policy()
-    groups = with_advantages([group([0.3] * 4, seed=1), group([1.0] * 3, seed=2)], ON_POLICY)
-    gradient, metrics = _gradient(policy, groups, ON_POLICY)
+    credit = _credit([group([0.3] * 4, seed=1), group([1.0] * 3, seed=2)])
+    gradient, metrics = _gradient(policy, credit, ON_POLICY)
     assert gradient is None
     assert metrics["loss"] == 0.0
-    assert not any(g.has_signal for g in groups)
+    assert not any(g.has_signal for g in credit.groups)
 
 
 def test_on_policy_the_loss_is_zero_while_the_gradient_is_not():
@@ -127,23 +136,20 @@ def test_on_policy_the_loss_is_zero_while_the_gradient_is_not():
 
 
 def test_rollouts_without_a_score_enter_no_mean_and_no_count():
-    scored = with_advantages([group([1.0, None, 0.0, None], seed=1)], ON_POLICY)[0]
+    scored = _credit([group([1.0, None, 0.0, None], seed=1)]).groups[0]
     assert scored.advantages == pytest.approx((0.9998, 0.0, -0.9998, 0.0), abs=1e-4)
-    alone = with_advantages([group([1.0, None, None], seed=1)], ON_POLICY)[0]
+    alone = _credit([group([1.0, None, None], seed=1)]).groups[0]
     assert alone.advantages == (0.0, 0.0, 0.0)
     policy, _ = tiny_policy()
-    nobody, metrics = _gradient(
-        policy, with_advantages([group([None, None], seed=1)], ON_POLICY), ON_POLICY
-    )
+    nobody, metrics = _gradient(policy, _credit([group([None, None], seed=1)]), ON_POLICY)
     assert nobody is None
     assert metrics["loss"] == 0.0
 
 
 def test_a_second_update_uses_the_ratio_to_the_policy_before_the_first():
     policy, _ = tiny_policy()
-    batch = prepare(_groups(), ON_POLICY, tokens_per_microbatch=10_000, device=CPU)
     updater = Updater(policy, Optimizer(learning_rate=0.003), updates=4)
-    metrics = learn(policy, batch, ON_POLICY, updater=updater, updates=4, temperature=1.0)
+    metrics = learn(policy, _batches(_groups()), ON_POLICY, updater=updater, passes=4)
     assert policy.version == 4
     assert metrics["clip_ratio/region_mean"] > 0.0
     assert metrics["loss"] < -1e-2, "from the second update on the ratio follows the advantage"
@@ -153,8 +159,7 @@ def test_a_frozen_copy_does_not_move_with_the_policy():
     policy, _ = tiny_policy()
     reference = frozen_copy(policy)
     kept = reference.model.get_input_embeddings().weight.clone()
-    batch = prepare(_groups(), ON_POLICY, tokens_per_microbatch=10_000, device=CPU)
     updater = Updater(policy, Optimizer(learning_rate=0.01), updates=1)
-    learn(policy, batch, ON_POLICY, updater=updater, updates=1, temperature=1.0)
+    learn(policy, _batches(_groups()), ON_POLICY, updater=updater)
     assert torch.equal(reference.model.get_input_embeddings().weight, kept)
     assert not torch.equal(policy.model.get_input_embeddings().weight, kept)

@@ -80,7 +80,7 @@ def algorithms(
 ) -> None:
     """List the algorithms with their papers, or the choices that make one of them."""
     from cohort.cli.printing import print_columns, print_table
-    from cohort.objective.algorithms import ALGORITHMS, choose
+    from cohort.objective.presets import ALGORITHMS, choose
 
     if name is not None:
         print_table(dataclasses.asdict(choose(name, {})))

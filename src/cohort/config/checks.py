@@ -72,10 +72,16 @@ def _check_success(stage: Evaluate, where: str) -> None:
 
 
 def _check_group(stage: Reinforce, where: str) -> None:
-    if stage.rollouts_per_prompt == 1:
+    if len(stage.reward_bounds) != 2 or not stage.reward_bounds[0] < stage.reward_bounds[1]:
         raise RecipeError(
-            f"{where}.rollouts_per_prompt is 1: a group of one has no advantage.",
-            "use at least 2; the recipes use 8.",
+            f"{where}.reward_bounds is {stage.reward_bounds}",
+            "give the least and the most, for example [-1.0, 1.0]",
+        )
+    if stage.minibatches_per_step > stage.prompts_per_step:
+        raise RecipeError(
+            f"{where}.minibatches_per_step is {stage.minibatches_per_step} and prompts_per_step is "
+            f"{stage.prompts_per_step}: a group is never divided",
+            "use at most as many minibatches as prompts",
         )
     if all(reward.weight == 0.0 for reward in stage.rewards.values()):
         raise RecipeError(

@@ -102,6 +102,23 @@ def _as_table(value: object, key: str) -> object:
     return {key: value} if isinstance(value, (str, int, float)) else value
 
 
+class Temperature(Table):
+    """`temperature = 0.8`, or a table where it changes over the stage or differs within a group."""
+
+    start: Annotated[float, Field(gt=0.0)] = 1.0
+    """The temperature of the first step."""
+    end: Annotated[float, Field(gt=0.0)] = 1.0
+    """The temperature of the last step; in between it changes by the same amount every step."""
+    factors: list[Annotated[float, Field(gt=0.0)]] = [1.0]
+    """What the answers of a group multiply it with, in turn: `[0.8, 1.0, 1.2]`."""
+
+    def of_step(self, step: int, steps: int) -> tuple[float, ...]:
+        """The temperatures of a group's answers, in turn, at step `step` of `steps`, from 1."""
+        progress = (step - 1) / max(1, steps - 1)
+        now = self.start + (self.end - self.start) * progress
+        return tuple(now * factor for factor in self.factors)
+
+
 class Stage(Table):
     """What every stage has: a name for tables and reports, and its problems."""
 
@@ -160,11 +177,17 @@ class Reinforce(Sampled):
     prompts_per_step: PositiveInt = 16
     """Problems per step."""
     rollouts_per_prompt: Annotated[int, Field(ge=1)] = 8
-    """Answers per problem: the size of a group, at least 2."""
+    """Answers per problem: the size of a group, at least 2 where an answer is compared with its group."""
     updates_per_step: PositiveInt = 1
-    """Optimizer updates on the same groups; from the second on the ratio to the old policy counts."""
-    temperature: Annotated[float, Field(gt=0.0)] = 1.0
-    """Sampling temperature; log-probabilities are taken at the same temperature."""
+    """How often the same groups are gone through; from the second update on the ratio counts."""
+    minibatches_per_step: PositiveInt = 1
+    """Parts that the groups of a step are shared out to; each is an optimizer update of its own."""
+    temperature: Temperature = Temperature()
+    """Sampling temperature, a number or a table; log-probabilities are taken at the same one."""
+    reward_scale: float = 1.0
+    """What the total reward is multiplied with before advantages are made of it."""
+    reward_bounds: list[float] = [-1e9, 1e9]
+    """The least and the most that the total reward counts, after it was scaled."""
     tokens_per_microbatch: PositiveInt = 16384
     """The most tokens one forward pass holds; changes memory and speed, never the gradient's sum."""
     show_every: PositiveInt = 10
@@ -176,6 +199,12 @@ class Reinforce(Sampled):
     @classmethod
     def _algorithm_by_name(cls, value: object) -> object:
         return _as_table(value, "name")
+
+    @field_validator("temperature", mode="before")
+    @classmethod
+    def _temperature_by_number(cls, value: object) -> object:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return {"start": value, "end": value} if is_number else value
 
 
 class Evaluate(Sampled):

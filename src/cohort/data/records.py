@@ -45,6 +45,7 @@ class Rollout:
     tokens: int32 [n], the end token included when it was sampled; n >= 1.
     logprobs: float32 [n], natural logarithm, at the temperature that was sampled with.
     version: how many optimizer updates the policy had seen when it sampled this.
+    temperature: what it was sampled with; the trainer's log-probabilities are taken with the same.
     """
 
     tokens: NDArray[np.int32]
@@ -52,6 +53,7 @@ class Rollout:
     stop: StopReason
     text: str
     version: int = 0
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,10 @@ class Group:
 
     prompt_tokens: int32 [p], the prompt exactly as the policy saw it.
     scores: one per rollout, empty until they are scored.
-    advantages: one per rollout, empty until they are computed; 0 where there is no score.
+    advantages: one per rollout, empty until they are computed; 0 where there is no score. Where
+        those of its tokens differ, their mean.
+    greedy_reward: that of the greedy answer, where the algorithm compares with it.
+    discarded: why nothing is learned from the group; empty when something may be.
     """
 
     problem: Problem
@@ -80,6 +85,8 @@ class Group:
     rollouts: tuple[Rollout, ...]
     scores: tuple[Score, ...] = ()
     advantages: tuple[float, ...] = ()
+    greedy_reward: float | None = None
+    discarded: str = ""
 
     @property
     def rewards(self) -> tuple[float | None, ...]:

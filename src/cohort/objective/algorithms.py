@@ -1,109 +1,198 @@
-"""Every algorithm as a table of choices. Two papers differ by a `replace` of one line.
+"""An algorithm is a table of choices. Two papers differ by one line: `GRPO.but("dapo", weight="token")`.
 
-`algorithm = "grpo"` alone is the paper's; whatever a recipe changes stands in the recipe. What a
-paper leaves open is said here, with what is chosen for it.
+The choices, and the equation of each, are in `choices_of_credit`, `choices_of_loss`,
+`choices_beside_loss` and `choices_around`; the papers' own tables are in `presets`. A number that no
+choice of an algorithm reads cannot be given to it.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
 from cohort.errors import RecipeError
-from cohort.objective import advantages, kl, surrogates, weights
+from cohort.objective.choices import PARAMETERS, Choice, Value
+from cohort.objective.choices_around import ADAPTIVE, BEHAVIOURS, GROUPS, OVERLONG, REFERENCES
+from cohort.objective.choices_beside_loss import CORRECTIONS, ENTROPY
+from cohort.objective.choices_of_credit import ADVANTAGES, WEIGHTS, Counted, Scored, less_penalty
+from cohort.objective.choices_of_loss import KL, SURROGATES
 
-WEIGHTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "rollout": weights.per_rollout,
-    "token": weights.per_token,
+TABLES: dict[str, Mapping[str, Choice]] = {
+    "advantage": ADVANTAGES,
+    "weight": WEIGHTS,
+    "surrogate": SURROGATES,
+    "behaviour": BEHAVIOURS,
+    "kl": KL,
+    "correction": CORRECTIONS,
+    "entropy": ENTROPY,
+    "groups": GROUPS,
+    "overlong": OVERLONG,
+    "reference": REFERENCES,
+    "adaptive_beta": ADAPTIVE,
 }
-KL: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"k3": kl.k3}
-DEVIATIONS = {"population": 0, "sample": 1}
+"""What can be chosen, by the name that a recipe has for it."""
+
+ORDINARY = {
+    "behaviour": "old",
+    "kl": "k3",
+    "correction": "none",
+    "entropy": "none",
+    "groups": "all",
+    "overlong": "count",
+    "reference": "frozen",
+    "adaptive_beta": "fixed",
+}
+"""What is chosen where a paper says nothing."""
+
+NEED_BETA = ("kl", "reference", "adaptive_beta")
+"""What is read only where beta is not 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Algorithm:
-    """The choices that make an algorithm; the defaults are GRPO's (arXiv:2402.03300)."""
+    """The choices that make an algorithm, and the numbers that they read.
 
-    name: str = "grpo"
-    paper: str = "arXiv:2402.03300"
-    advantage: str = "group-deviation"
-    """`group-deviation`: less the group's mean, over its deviation. `group-mean`: less its mean."""
-    deviation: str = "population"
-    """`population` or `sample`. The paper does not say which."""
-    epsilon: float = 1e-4
-    """Added to the deviation. The paper has none."""
-    weight: str = "rollout"
-    """`rollout`: mean of each rollout, then of the rollouts. `token`: mean of all tokens."""
-    clip_low: float = 0.2
-    """The ratio is clipped below 1 - clip_low. The paper does not give it; 0.2 is PPO's."""
-    clip_high: float = 0.2
-    """The ratio is clipped above 1 + clip_high."""
-    kl: str = "k3"
-    """The estimator of the KL divergence from the reference, in the loss."""
-    beta: float = 0.04
-    """The weight of that KL; 0: no reference is kept."""
-
-    def advantages(self, rewards: Tensor, group: Tensor) -> Tensor:
-        """One advantage per scored rollout, float64: rewards [N], group of each [N]."""
-        if self.advantage == "group-mean":
-            return advantages.group_centred(rewards, group)
-        return advantages.group_normalized(
-            rewards, group, correction=DEVIATIONS[self.deviation], epsilon=self.epsilon
-        )
-
-    def weights(self, lengths: Tensor, group: Tensor) -> Tensor:
-        """One weight per scored rollout, float64, which each of its tokens has."""
-        return WEIGHTS[self.weight](lengths, group)
-
-    def surrogate(self, logprobs: Tensor, old: Tensor, token_advantages: Tensor) -> Tensor:
-        """The loss of each token, [T]."""
-        return surrogates.clipped(
-            logprobs, old, token_advantages, clip_low=self.clip_low, clip_high=self.clip_high
-        )
-
-    def divergence(self, logprobs: Tensor, reference: Tensor) -> Tensor:
-        """The KL estimate of each token, [T]."""
-        return KL[self.kl](logprobs, reference)
-
-
-GRPO = Algorithm()
-ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (GRPO,)}
-
-_ALLOWED: dict[str, tuple[str, ...]] = {
-    "advantage": ("group-deviation", "group-mean"),
-    "deviation": tuple(DEVIATIONS),
-    "weight": tuple(WEIGHTS),
-    "kl": tuple(KL),
-}
-
-
-def choose(name: str, changes: Mapping[str, object]) -> Algorithm:
-    """The algorithm of that name with a recipe's changes.
-
-    Raises RecipeError for an unknown name, an unknown choice, or a value it cannot have.
+    title, paper: what it is called, and where it is from. left_open: what the paper does not say, and
+    what is chosen for it. elsewhere: where well-known programs compute another thing by this name.
     """
-    if name not in ALGORITHMS:
-        raise RecipeError(f"there is no algorithm {name!r}", _nearest(name, tuple(ALGORITHMS)))
-    known = tuple(f.name for f in fields(Algorithm) if f.name not in ("name", "paper"))
-    for key, value in changes.items():
-        if key not in known:
-            raise RecipeError(f"algorithm {name!r} has no choice {key!r}", _nearest(key, known))
-        _check_value(name, key, value)
-    return replace(ALGORITHMS[name], **dict(changes))  # type: ignore[arg-type]  # checked above
+
+    name: str
+    title: str
+    paper: str
+    chosen: Mapping[str, str]
+    values: Mapping[str, Value]
+    left_open: str = ""
+    elsewhere: str = ""
+
+    @property
+    def beta(self) -> float:
+        """The weight of the KL term; 0: no reference is kept."""
+        return float(self.values["beta"])
+
+    @property
+    def penalizes_reward(self) -> bool:
+        """Whether the divergence from the reference is paid for in the reward, not in the loss."""
+        return bool(self.beta) and self.chosen["kl"] == "in-reward"
+
+    @property
+    def drops_dead_tokens(self) -> bool:
+        """Whether a token without an advantage has no part in the gradient, and may be left out."""
+        in_loss = bool(self.beta) and not self.penalizes_reward
+        pulled = self.has("surrogate", "pulls") or self.chosen["entropy"] != "none"
+        return not (in_loss or pulled)
+
+    def of(self, table: str) -> Choice:
+        """The entry that is chosen from a table."""
+        return TABLES[table][self.chosen[table]]
+
+    def has(self, table: str, trait: str) -> bool:
+        """Whether the entry that is chosen from a table has this trait."""
+        return trait in self.of(table).traits
+
+    def advantages(self, scored: Scored) -> Tensor:
+        """One advantage per token, float64: [T]."""
+        choice = self.of("advantage")
+        if "per token" in choice.traits:
+            return choice(scored, self.values)
+        paid = replace(scored, rewards=less_penalty(scored))
+        return choice(paid, self.values)[scored.rollout]
+
+    def weights(self, counted: Counted) -> Tensor:
+        """One weight per rollout of an update, float64, which each of its tokens has: [N]."""
+        return self.of("weight")(counted, self.values)
+
+    def but(self, name: str = "", **changes: Any) -> Algorithm:
+        """This algorithm with other choices or numbers, or under another name, title or paper.
+
+        Raises RecipeError for what it does not read, and for a value that cannot be.
+        """
+        texts = {key: changes.pop(key) for key in _TEXTS if key in changes}
+        chosen = dict(self.chosen) | {k: v for k, v in changes.items() if k in TABLES}
+        for table, entry in chosen.items():
+            _check_entry(self.name, table, entry)
+        given = {key: value for key, value in changes.items() if key not in TABLES}
+        read = _parameters(chosen)
+        for key, value in given.items():
+            _check_value(self.name, key, value, read)
+        known = dict(self.values) | {key: _number(key, value) for key, value in given.items()}
+        values = {key: known.get(key, PARAMETERS[key].default) for key in read}
+        _check_beta(self.name, changes, values)
+        texts |= {"left_open": "", "elsewhere": ""} if name else {}
+        return replace(self, name=name or self.name, chosen=chosen, values=values, **texts)
 
 
-def _check_value(name: str, key: str, value: object) -> None:
-    if key in _ALLOWED:
-        if value not in _ALLOWED[key]:
-            allowed = ", ".join(_ALLOWED[key])
-            raise RecipeError(f"algorithm.{key} is {value!r}", f"{name} can have: {allowed}")
-    elif isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
-        raise RecipeError(f"algorithm.{key} is {value!r}", "it is a number, at least 0")
+_TEXTS = ("title", "paper", "left_open", "elsewhere")
 
 
-def _nearest(name: str, known: tuple[str, ...]) -> str:
+def _parameters(chosen: Mapping[str, str]) -> tuple[str, ...]:
+    read = ["beta"]
+    for table, entry in chosen.items():
+        read += TABLES[table][entry].parameters
+    return tuple(dict.fromkeys(read))
+
+
+def _check_entry(name: str, table: str, entry: object) -> None:
+    if entry not in TABLES[table]:
+        raise RecipeError(
+            f"algorithm.{table} is {entry!r}", f"{name} can have: {', '.join(TABLES[table])}"
+        )
+
+
+def _check_value(name: str, key: str, value: object, read: Iterable[str]) -> None:
+    if key not in PARAMETERS:
+        raise RecipeError(
+            f"algorithm {name!r} has no choice {key!r}", nearest(key, (*TABLES, *read))
+        )
+    parameter = PARAMETERS[key]
+    if key not in read:
+        raise RecipeError(f"algorithm {name!r} does not read {key}", f"read by: {readers(key)}")
+    if parameter.words:
+        if value not in parameter.words:
+            words = ", ".join(parameter.words)
+            raise RecipeError(f"algorithm.{key} is {value!r}", f"it can be: {words}")
+    elif isinstance(value, bool) or not isinstance(value, int if parameter.whole else (int, float)):
+        kind = "whole number" if parameter.whole else "number"
+        raise RecipeError(f"algorithm.{key} is {value!r}", f"it is a {kind}")
+    elif not parameter.least <= value <= parameter.most:
+        raise RecipeError(
+            f"algorithm.{key} is {value!r}",
+            f"it is at least {parameter.least:g} and at most {parameter.most:g}",
+        )
+
+
+def _number(key: str, value: Value) -> Value:
+    """A recipe's 1 for 1.0, where the number need not be whole."""
+    parameter = PARAMETERS[key]
+    return value if parameter.words or parameter.whole else float(value)
+
+
+def _check_beta(name: str, changes: Mapping[str, Any], values: Mapping[str, Value]) -> None:
+    for table in NEED_BETA:
+        if not values["beta"] and changes.get(table, ORDINARY[table]) != ORDINARY[table]:
+            raise RecipeError(
+                f"algorithm.{table} is {changes[table]!r} and beta is 0: {name} reads it only with "
+                "a KL term",
+                "give beta, for example beta = 0.001",
+            )
+
+
+def readers(key: str) -> str:
+    """Which choices read a number, as a recipe would write them."""
+    found = [
+        f"{table} = {entry}"
+        for table, entries in TABLES.items()
+        for entry, choice in entries.items()
+        if key in choice.parameters
+    ]
+    return "; ".join(found) or "every algorithm"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint with the known name that is nearest, and all of them."""
+    known = tuple(known)
     close = difflib.get_close_matches(name, known, n=1)
     return (f"the nearest is {close[0]!r}; " if close else "") + f"known: {', '.join(known)}"

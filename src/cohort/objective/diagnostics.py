@@ -1,4 +1,4 @@
-"""What is measured beside the loss, from the same inputs: nothing here is differentiated.
+"""What is measured beside the loss, from the same inputs: nothing here is learned from.
 
 T sampled tokens.
 """
@@ -12,25 +12,31 @@ from torch import Tensor
 from cohort.objective.surrogates import ratio
 
 
-@torch.no_grad()
-def clipped_low(
-    logprobs: Float[Tensor, "T"],
-    old: Float[Tensor, "T"],
-    advantages: Float[Tensor, "T"],
-    *,
-    clip_low: float,
-) -> Bool[Tensor, "T"]:
-    """Tokens of negative advantage whose ratio fell below 1 - clip_low: they have no gradient."""
-    return (ratio(logprobs, old) < 1.0 - clip_low) & (advantages < 0)
+def without_gradient(losses: Float[Tensor, "T"], logprobs: Float[Tensor, "T"]) -> Bool[Tensor, "T"]:
+    """Tokens whose log-probability has no influence on these losses: clipped, capped or masked.
+
+    `logprobs` is what the losses were computed from. Of a clipped surrogate they are the tokens
+    that TRL's clip ratios count.
+    """
+    (gradient,) = torch.autograd.grad(losses.sum(), logprobs, retain_graph=True)
+    return gradient == 0.0
 
 
 @torch.no_grad()
-def clipped_high(
-    logprobs: Float[Tensor, "T"],
-    old: Float[Tensor, "T"],
-    advantages: Float[Tensor, "T"],
-    *,
-    clip_high: float,
+def above(
+    logprobs: Float[Tensor, "T"], then: Float[Tensor, "T"], *, ratio_max: float
 ) -> Bool[Tensor, "T"]:
-    """Tokens of positive advantage whose ratio rose above 1 + clip_high: they have no gradient."""
-    return (ratio(logprobs, old) > 1.0 + clip_high) & (advantages > 0)
+    """Tokens whose ratio is above a bound: of CISPO those whose weight is not the ratio."""
+    return ratio(logprobs, then) > ratio_max
+
+
+@torch.no_grad()
+def effective_share(weights: Float[Tensor, "T"]) -> Float[Tensor, ""]:
+    """The effective sample size of importance weights, as a share of their number: 1 if all are equal.
+
+        (sum w)^2 / (T sum w^2)
+
+    Kong 1992. At least 1 / T. No token: 1.
+    """
+    square = weights.sum().square()
+    return (square / (len(weights) * weights.square().sum())).nan_to_num(1.0)

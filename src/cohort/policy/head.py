@@ -24,11 +24,12 @@ def token_logprobs(
     bias: Tensor | None,
     tokens: Tensor,
     *,
-    temperature: float = 1.0,
+    temperature: Tensor | float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """log softmax(hidden W^T / temperature)[token], and the entropy of that distribution in nats.
 
     hidden [S, d], weight [V, d], bias [V] or None, tokens [S] -> two float32 tensors [S].
+    temperature is one for all, or one per token, [S].
     Both can be differentiated.
     """
     apply = cast(Callable[..., tuple[Tensor, Tensor]], _TokenLogprobs.apply)
@@ -50,12 +51,12 @@ class _TokenLogprobs(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor | None,
         tokens: Tensor,
-        temperature: float,
+        temperature: Tensor | float,
     ) -> tuple[Tensor, Tensor]:
         normalizer = hidden.new_empty(len(tokens), dtype=torch.float32)
         logprobs, entropy = torch.empty_like(normalizer), torch.empty_like(normalizer)
         for part in chunks(len(tokens), vocabulary=len(weight)):
-            logits = _logits(hidden[part], weight, bias, temperature)
+            logits = _logits(hidden[part], weight, bias, _part(temperature, part))
             normalizer[part] = torch.logsumexp(logits, dim=-1)
             logits -= normalizer[part, None]
             logprobs[part] = logits.gather(1, tokens[part, None])[:, 0]
@@ -72,7 +73,8 @@ class _TokenLogprobs(torch.autograd.Function):
         d_weight = torch.zeros_like(weight, dtype=torch.float32)
         d_bias = None if bias is None else torch.zeros_like(bias, dtype=torch.float32)
         for part in chunks(len(tokens), vocabulary=len(weight)):
-            logits = _logits(hidden[part], weight, bias, ctx.temperature)
+            heat = _part(ctx.temperature, part)
+            logits = _logits(hidden[part], weight, bias, heat)
             logits -= normalizer[part, None]
             probabilities = logits.exp()
             logits += entropy[part, None]
@@ -81,7 +83,7 @@ class _TokenLogprobs(torch.autograd.Function):
             logits += of_logprob[part, None]
             logits *= probabilities.neg_()
             logits.scatter_add_(1, tokens[part, None], of_logprob[part, None])
-            logits /= ctx.temperature
+            logits /= heat
             d_hidden[part] = (logits.to(weight.dtype) @ weight).to(hidden.dtype)
             d_weight += logits.T @ hidden[part].float()
             if d_bias is not None:
@@ -90,6 +92,14 @@ class _TokenLogprobs(torch.autograd.Function):
         return d_hidden, d_weight.to(weight.dtype), d_bias, None, None
 
 
-def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, temperature: float) -> Tensor:
+def _part(temperature: Tensor | float, part: slice) -> Tensor | float:
+    return temperature[part, None] if isinstance(temperature, Tensor) else temperature
+
+
+def _logits(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, temperature: Tensor | float
+) -> Tensor:
     logits = torch.nn.functional.linear(hidden, weight, bias).float()
-    return logits if temperature == 1.0 else logits / temperature
+    if not isinstance(temperature, Tensor) and temperature == 1.0:
+        return logits
+    return logits / temperature

@@ -58,8 +58,11 @@ class Policy:
         )
         return out.last_hidden_state[0]
 
-    def logprobs(self, row: Row, *, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-        """Log-probability and entropy of a row's sampled tokens, [S] each, float32."""
+    def logprobs(self, row: Row, *, temperature: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
+        """Log-probability and entropy of a row's sampled tokens, [S] each, float32.
+
+        temperature is one for all, or one per sampled token, [S].
+        """
         device = self.device
         hidden = self.hidden(
             torch.from_numpy(row.tokens).to(device),

@@ -39,11 +39,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How to sample. `greedy` takes the likeliest token and draws nothing."""
+    """How to sample. `greedy` takes the likeliest token and draws nothing.
+
+    temperatures: of the answers of a group in turn; one for all, or as many as one likes.
+    """
 
     rollouts_per_prompt: int
     max_new_tokens: int
-    temperature: float = 1.0
+    temperatures: tuple[float, ...] = (1.0,)
     greedy: bool = False
     slots: int = 64
 
@@ -98,6 +101,7 @@ class _Round:
             longest_answer=self._room,
             device=policy.device,
         )
+        self._heated = any(temperature != 1.0 for temperature in sampling.temperatures)
         self._ends = torch.tensor(sorted(policy.ends), device=policy.device)
         self._layout: Decoding | None = None
 
@@ -117,19 +121,18 @@ class _Round:
         """Fill free lanes with waiting answers, computing prompts that are not there yet."""
         slots = self._slots
         entering: list[tuple[int, int]] = []
-        before = slots.live
+        before, sampling = slots.live, self._sampling
         while self._waiting and slots.live < slots.lanes:
             request, member = self._waiting.popleft()
             prompt = self._requests[request].prompt
-            place, is_new = slots.place(
-                request, len(prompt), answers=self._sampling.rollouts_per_prompt
-            )
+            place, is_new = slots.place(request, len(prompt), answers=sampling.rollouts_per_prompt)
             if is_new:
                 entering.append((request, place))
             limit = min(self._room, self._policy.context - len(prompt))
             key = (*self._requests[request].key, member)
-            draws = None if self._sampling.greedy else keyed.uniforms(limit, *key)
-            slots.occupy(request, member, limit=limit, draws=draws)
+            draws = None if sampling.greedy else keyed.uniforms(limit, *key)
+            temperature = sampling.temperatures[member % len(sampling.temperatures)]
+            slots.occupy(request, member, limit=limit, temperature=temperature, draws=draws)
         if entering:
             self._prefill(entering)
         return slots.live - before
@@ -165,8 +168,8 @@ class _Round:
         if self._sampling.greedy:
             tokens = logits.argmax(-1)
         else:
-            if self._sampling.temperature != 1.0:
-                logits = logits / self._sampling.temperature
+            if self._heated:
+                logits = logits / slots.temperatures(lanes)[:, None]
             tokens = inverse_transform(logits, slots.uniforms(lanes))
         logprobs = logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
         ended = torch.isin(tokens, self._ends)
@@ -180,12 +183,14 @@ class _Round:
 
     def _finish(self, lane: int, *, ended: bool) -> None:
         policy, out = self._policy, self._slots.release(lane)
+        temperatures = self._sampling.temperatures
         self._done[out.request, out.member] = Rollout(
             tokens=out.tokens,
             logprobs=out.logprobs,
             stop="end" if ended else "length",
             text=policy.text(out.tokens),
             version=policy.version,
+            temperature=temperatures[out.member % len(temperatures)],
         )
 
 

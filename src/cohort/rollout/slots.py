@@ -93,6 +93,7 @@ class Slots:
         self._length = torch.zeros(lanes, dtype=torch.long, device=device)
         self._limit = torch.zeros(lanes, dtype=torch.long, device=device)
         self._offset = torch.zeros(lanes, dtype=torch.long, device=device)
+        self._temperature = torch.ones(lanes, device=device)
         self._first: Tensor | None = None
         self.index = torch.arange(lanes, device=device)
         """0, 1, ... lanes - 1, of which decode steps take views."""
@@ -140,12 +141,19 @@ class Slots:
         return place, True
 
     def occupy(
-        self, request: int, member: int, *, limit: int, draws: NDArray[np.float64] | None
+        self,
+        request: int,
+        member: int,
+        *,
+        limit: int,
+        temperature: float,
+        draws: NDArray[np.float64] | None,
     ) -> None:
         """Give an answer the next lane; `draws` are its uniforms, None when it is greedy."""
         lane, prompt = self.live, self._prompts[self._place_of[request]]
         self._answers.append(_Answer(request, member, self.clock))
         self._length[lane], self._limit[lane], self._offset[lane] = 0, limit, prompt.length
+        self._temperature[lane] = temperature
         if draws is not None:
             self._uniforms[lane, :limit] = torch.from_numpy(draws)
         self.version += 1
@@ -164,6 +172,10 @@ class Slots:
     def uniforms(self, lanes: Tensor) -> Tensor:
         """The uniform that belongs to the next token of each lane: float64 [k]."""
         return self._uniforms[lanes, self._length[lanes]]
+
+    def temperatures(self, lanes: Tensor) -> Tensor:
+        """What each lane is sampled with: [k]."""
+        return self._temperature[lanes]
 
     def latest_tokens(self) -> Tensor:
         """The token each live answer sampled last: [live]."""
@@ -202,7 +214,7 @@ class Slots:
         self._answers[lane] = last
         for tensor in (self._tokens, self._logprobs, self._uniforms):
             tensor[lane] = tensor[source]
-        for tensor in (self._length, self._limit, self._offset):
+        for tensor in (self._length, self._limit, self._offset, self._temperature):
             tensor[lane] = tensor[source]
         self.suffix.move(source, lane, int(self._length[lane]))
 

@@ -53,7 +53,7 @@ def measure(
     sampling = Sampling(
         rollouts_per_prompt=options.samples_per_problem,
         max_new_tokens=options.max_new_tokens,
-        temperature=options.temperature,
+        temperatures=(options.temperature,),
         slots=options.slots,
     )
     greedy = sample(policy, requests, replace(sampling, rollouts_per_prompt=1, greedy=True))

@@ -16,12 +16,14 @@ from cohort.config.recipe import Recipe
 from cohort.config.stages import AnyStage, Problems, Reinforce, Sampled
 from cohort.data.records import Problem
 from cohort.errors import DataError, ModelError
-from cohort.objective.algorithms import Algorithm, choose
+from cohort.objective.algorithms import Algorithm
+from cohort.objective.presets import choose
 from cohort.policy.policy import Policy
 from cohort.rewards.functions import RewardFunction, load_rewards
 from cohort.rewards.score import check_columns
 from cohort.tasks.finite import Finite
 from cohort.tasks.problems import ProblemSource, given_rows, open_source
+from cohort.train.suits import check_suits
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
         algorithm = None
         if isinstance(options, Reinforce):
             algorithm = choose(options.algorithm.name, options.algorithm.changes)
+            check_suits(options, algorithm, f"stage {name}")
         source = _open(options.problems, base, given, opened)
         rewards: tuple[RewardFunction, ...] = ()
         if isinstance(options, Sampled):

@@ -1,9 +1,13 @@
-"""The reference policy: a frozen copy of the policy as it was when the stage began."""
+"""The reference policy: what the KL term holds the policy to. A frozen copy, reset or moving."""
 
 from __future__ import annotations
 
 import copy
 
+import torch
+
+from cohort.objective.algorithms import Algorithm
+from cohort.objective.schedules import resets_reference
 from cohort.policy.policy import Policy
 
 
@@ -12,3 +16,25 @@ def frozen_copy(policy: Policy) -> Policy:
     model = copy.deepcopy(policy.model)
     model.requires_grad_(False)
     return Policy(model, policy.tokenizer)
+
+
+@torch.no_grad()
+def follow(reference: Policy, policy: Policy, algorithm: Algorithm, *, step: int) -> bool:
+    """Move the reference as the algorithm has it after step number `step`; whether it moved.
+
+        reference <- rate policy + (1 - rate) reference
+
+    `reset` is a rate of 1 (DeepSeek-R1, arXiv:2501.12948: every 400 steps); `moving-average` is
+    TR-DPO's (arXiv:2404.09656), 0.6 every 512 steps in TRL.
+    """
+    kind = algorithm.chosen["reference"]
+    if kind == "frozen":
+        return False
+    if not resets_reference(step, every=int(algorithm.values["reference_every"])):
+        return False
+    rate = 1.0 if kind == "reset" else float(algorithm.values["reference_rate"])
+    # Parameters, not the state dict: tied weights stand there twice, and would move twice.
+    pairs = zip(reference.model.parameters(), policy.model.parameters(), strict=True)
+    for held, theirs in pairs:
+        held.lerp_(theirs.to(held.dtype), rate)
+    return True

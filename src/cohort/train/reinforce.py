@@ -5,17 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import torch
+from torch import Tensor
+
 from cohort.config.stages import Reinforce
 from cohort.data.records import Group
 from cohort.objective.algorithms import Algorithm
 from cohort.policy.policy import Policy
 from cohort.report.metrics import describe_groups
-from cohort.rewards.score import score_groups
-from cohort.rollout.sampler import Request, Sampling, sample
+from cohort.train.adapt import for_the_next, for_this_step
+from cohort.train.batch import Batch, Cutting, no_grad_logprobs, prepare, whole_step
+from cohort.train.collect import Collected, collect
+from cohort.train.credit import Credit, Shaping, counted_places, with_advantages
 from cohort.train.optim import Updater
-from cohort.train.reference import frozen_copy
+from cohort.train.reference import follow, frozen_copy
 from cohort.train.stage import Cost, StageContext
-from cohort.train.step import learn, prepare, with_advantages
+from cohort.train.step import learn
 
 
 def reinforce(
@@ -23,62 +28,106 @@ def reinforce(
 ) -> Cost:
     """Run the stage; every step is in the store when the next one begins."""
     cost = Cost()
-    updater = Updater(policy, options.optimizer, updates=options.steps * options.updates_per_step)
+    updates = options.updates_per_step * options.minibatches_per_step
+    updater = Updater(policy, options.optimizer, updates=options.steps * updates)
     reference = frozen_copy(policy) if algorithm.beta else None
     for step in range(1, options.steps + 1):
         began = time.perf_counter()
-        groups = _score(_sample(options, policy, context, step), algorithm, context)
-        batch = prepare(
-            groups,
-            algorithm,
-            tokens_per_microbatch=options.tokens_per_microbatch,
-            device=policy.device,
-        )
-        metrics = learn(
-            policy,
-            batch,
-            algorithm,
-            updater=updater,
-            updates=options.updates_per_step,
-            temperature=options.temperature,
-            reference=reference,
-        )
-        cost.sampled_tokens += sum(len(r.tokens) for g in groups for r in g.rollouts)
-        cost.trained_tokens += batch.tokens * options.updates_per_step
-        metrics = describe_groups(groups) | metrics | {"num_tokens": float(cost.sampled_tokens)}
-        context.step(step, metrics, seconds=time.perf_counter() - began, groups=groups)
+        collected = collect(options, algorithm, policy, context, step)
+        this = _Step(options, algorithm, policy, context, reference)
+        credit, metrics = this.learn_from(collected, updater, step)
+        algorithm = this.next_algorithm(collected, metrics)
+        if reference is not None:
+            follow(reference, policy, algorithm, step=step)
+        cost.sampled_tokens += collected.sampled_tokens
+        cost.trained_tokens += this.trained_tokens
+        metrics = describe_groups(credit.groups) | collected.metrics | metrics
+        metrics["num_tokens"] = float(cost.sampled_tokens)
+        context.step(step, metrics, seconds=time.perf_counter() - began, groups=credit.groups)
         if step % options.show_every == 0 or step == 1:
-            context.console.group(_most_telling(groups))
+            context.console.group(_most_telling(credit.groups))
     return cost
 
 
-def _sample(options: Reinforce, policy: Policy, context: StageContext, step: int) -> list[Group]:
-    problems = context.source.batch(
-        seed=context.seed, purpose=context.name, step=step, count=options.prompts_per_step
-    )
-    requests = [
-        Request(
-            problem.id,
-            policy.prompt_tokens(problem),
-            (context.seed, "rollout", context.name, step, problem.id),
+class _Step:
+    """One step, from its scored groups on."""
+
+    def __init__(
+        self,
+        options: Reinforce,
+        algorithm: Algorithm,
+        policy: Policy,
+        context: StageContext,
+        reference: Policy | None,
+    ) -> None:
+        self._options, self._algorithm, self._policy = options, algorithm, policy
+        self._context, self._reference = context, reference
+        self._cutting = Cutting(
+            tokens_per_microbatch=options.tokens_per_microbatch,
+            budget_tokens=options.max_new_tokens,
+            device=policy.device,
+            minibatches=options.minibatches_per_step,
         )
-        for problem in problems
-    ]
-    sampling = Sampling(
-        rollouts_per_prompt=options.rollouts_per_prompt,
-        max_new_tokens=options.max_new_tokens,
-        temperature=options.temperature,
-        slots=options.slots,
-    )
-    answers = sample(policy, requests, sampling)
-    return [
-        Group(problem, request.prompt, tuple(rollouts))
-        for problem, request, rollouts in zip(problems, requests, answers, strict=True)
-    ]
+        self.trained_tokens = 0
+
+    def learn_from(
+        self, collected: Collected, updater: Updater, step: int
+    ) -> tuple[Credit, dict[str, float]]:
+        """Advantages for the groups, then the updates; their metrics."""
+        options = self._options
+        penalty, metrics = self._penalty(collected.groups)
+        credit = with_advantages(
+            collected.groups,
+            self._algorithm,
+            weights={reward.name: reward.weight for reward in self._context.rewards},
+            penalty=penalty,
+            shaping=Shaping(scale=options.reward_scale, bounds=_pair(options.reward_bounds)),
+        )
+        batches = prepare(credit, self._algorithm, self._cutting)
+        applied = for_this_step(self._algorithm, entropy=collected.entropy)
+        metrics |= learn(
+            self._policy,
+            batches,
+            applied,
+            updater=updater,
+            passes=options.updates_per_step,
+            reference=self._reference,
+            key=(self._context.seed, "entropy", self._context.name, step),
+        )
+        self.trained_tokens = sum(batch.tokens for batch in batches) * options.updates_per_step
+        if self._algorithm.beta:
+            metrics["beta"] = self._algorithm.beta
+        if "entropy_coefficient" in applied.values:
+            metrics["entropy_coef"] = float(applied.values["entropy_coefficient"])
+        return credit, metrics
+
+    def next_algorithm(self, collected: Collected, metrics: dict[str, float]) -> Algorithm:
+        """The algorithm of the next step: its coefficients follow what was measured."""
+        return for_the_next(
+            self._algorithm,
+            kl=metrics.get("kl"),
+            entropy=collected.entropy,
+            rollouts=sum(len(group.rollouts) for group in collected.groups),
+        )
+
+    def _penalty(self, groups: Sequence[Group]) -> tuple[Tensor | None, dict[str, float]]:
+        """What each counted token pays in the reward, beta log(pi / pi_ref), and its mean."""
+        if not self._algorithm.penalizes_reward:
+            return None, {}
+        assert self._reference is not None, "a penalty without a reference"
+        batch = whole_step(groups, counted_places(groups, self._algorithm), self._cutting)
+        gap = _logprobs(self._policy, batch) - _logprobs(self._reference, batch)
+        kl = {"kl": float(gap.mean())} if batch.tokens else {}
+        return self._algorithm.beta * gap, kl
 
 
-def _score(groups: list[Group], algorithm: Algorithm, context: StageContext) -> list[Group]:
-    return with_advantages(score_groups(groups, context.rewards), algorithm)
+def _logprobs(policy: Policy, batch: Batch) -> Tensor:
+    return no_grad_logprobs(policy, batch)[0].cpu().to(torch.float64)
+
+
+def _pair(bounds: Sequence[float]) -> tuple[float, float]:
+    low, high = bounds
+    return low, high
 
 
 def _most_telling(groups: Sequence[Group]) -> Group:

@@ -31,7 +31,7 @@ def sample_model(
     sampling = Sampling(
         rollouts_per_prompt=count,
         max_new_tokens=max_new_tokens,
-        temperature=temperature or 1.0,
+        temperatures=(temperature or 1.0,),
         greedy=temperature == 0.0,
     )
     (rollouts,) = sample(policy, [request], sampling)

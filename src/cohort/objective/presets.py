@@ -1,0 +1,28 @@
+"""Every algorithm by its name in a recipe. A name alone is the paper's: see `grpo` for what that means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cohort.errors import RecipeError
+from cohort.objective.algorithms import Algorithm, nearest
+from cohort.objective.grpo import GRPO
+from cohort.objective.presets_of_credit import OF_CREDIT
+from cohort.objective.presets_of_loss import OF_LOSS
+
+ALGORITHMS: dict[str, Algorithm] = {
+    algorithm.name: algorithm for algorithm in (GRPO, *OF_LOSS, *OF_CREDIT)
+}
+"""Every algorithm by its name in a recipe."""
+
+
+def choose(name: str, changes: Mapping[str, Any]) -> Algorithm:
+    """The algorithm of that name with a recipe's changes.
+
+    Raises RecipeError for an unknown name, for a choice or a number that it does not read, and for
+    a value that cannot be.
+    """
+    if name not in ALGORITHMS:
+        raise RecipeError(f"there is no algorithm {name!r}", nearest(name, ALGORITHMS))
+    return ALGORITHMS[name].but(**dict(changes)) if changes else ALGORITHMS[name]

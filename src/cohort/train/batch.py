@@ -1,0 +1,168 @@
+"""The counted rollouts of a step as flat arrays over sampled tokens, and the rows they are computed in.
+
+Weights count every rollout of an update; only then are those left out that carry no gradient, which
+is exact. How an update is cut into rows cannot change its loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cohort.data.packing import Family, Member, Row, cut, pack
+from cohort.data.records import Group
+from cohort.objective.algorithms import Algorithm
+from cohort.objective.choices_of_credit import Counted
+from cohort.policy.policy import Policy
+from cohort.train.credit import Credit
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One update as flat arrays over its T sampled tokens that carry a gradient, and its rows.
+
+    rollouts: how many count, those without a gradient included. rollout: [T], whose each token is.
+    """
+
+    rows: tuple[Row, ...]
+    advantages: Tensor
+    weights: Tensor
+    sampler_logprobs: Tensor
+    temperatures: Tensor
+    rollout: Tensor
+    rollouts: int
+
+    @property
+    def tokens(self) -> int:
+        """Sampled tokens that are trained on."""
+        return len(self.advantages)
+
+    def select(self, values: Tensor, row: Row) -> Tensor:
+        """The entries of a flat array that a row computes, in the row's order."""
+        return values.index_select(0, torch.from_numpy(row.flat).to(values.device))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cutting:
+    """How a step is cut: into updates, and these into rows.
+
+    minibatches: updates that share the groups among them. budget_tokens: the most an answer may
+    have, which Dr. GRPO divides by.
+    """
+
+    tokens_per_microbatch: int
+    budget_tokens: int
+    device: torch.device
+    minibatches: int = 1
+
+
+def prepare(credit: Credit, algorithm: Algorithm, cutting: Cutting) -> list[Batch]:
+    """The step's updates: its counted groups in order, shared out as evenly as can be."""
+    numbers = list(dict.fromkeys(group for group, _ in credit.places))
+    share = [set(part) for part in np.array_split(numbers, cutting.minibatches)]
+    return [
+        _batch(
+            credit,
+            [n for n, (group, _) in enumerate(credit.places) if group in own],
+            algorithm,
+            cutting,
+        )
+        for own in share
+    ]
+
+
+def whole_step(
+    groups: Sequence[Group], places: Sequence[tuple[int, int]], cutting: Cutting
+) -> Batch:
+    """All tokens of these rollouts, in order, without weights: to ask a policy about them."""
+    zeros = [np.zeros(len(groups[g].rollouts[r].tokens)) for g, r in places]
+    return _flat(groups, places, zeros, [0.0] * len(zeros), cutting)
+
+
+def _batch(credit: Credit, numbers: Sequence[int], algorithm: Algorithm, cutting: Cutting) -> Batch:
+    places = [credit.places[n] for n in numbers]
+    advantages = [credit.advantages[n] for n in numbers]
+    weights: list[float] = []
+    if places:
+        counted = Counted(
+            lengths=torch.tensor([len(part) for part in advantages]),
+            group=torch.tensor([group for group, _ in places]),
+            budget_tokens=cutting.budget_tokens,
+        )
+        weights = algorithm.weights(counted).tolist()
+    live = [
+        n
+        for n, part in enumerate(advantages)
+        if not algorithm.drops_dead_tokens or bool(part.any())
+    ]
+    return _flat(
+        credit.groups,
+        [places[n] for n in live],
+        [advantages[n] for n in live],
+        [weights[n] for n in live],
+        cutting,
+        rollouts=len(places),
+    )
+
+
+def _flat(
+    groups: Sequence[Group],
+    places: Sequence[tuple[int, int]],
+    advantages: Sequence[NDArray[np.float64]],
+    weights: Sequence[float],
+    cutting: Cutting,
+    *,
+    rollouts: int = 0,
+) -> Batch:
+    families: dict[int, list[Member]] = {}
+    offset = 0
+    for g, r in places:
+        tokens = groups[g].rollouts[r].tokens
+        families.setdefault(g, []).append(Member(tokens, offset))
+        offset += len(tokens)
+    kept = [Family(groups[g].prompt_tokens, tuple(members)) for g, members in families.items()]
+    chosen = [groups[g].rollouts[r] for g, r in places]
+    lengths = torch.tensor([len(rollout.tokens) for rollout in chosen], dtype=torch.long)
+    device = cutting.device
+
+    def by_token(values: Sequence[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float32).repeat_interleave(lengths).to(device)
+
+    return Batch(
+        rows=tuple(pack(row) for row in cut(kept, tokens_per_row=cutting.tokens_per_microbatch)),
+        advantages=_joined(advantages, device),
+        weights=by_token(weights),
+        sampler_logprobs=_joined([rollout.logprobs for rollout in chosen], device),
+        temperatures=by_token([rollout.temperature for rollout in chosen]),
+        rollout=torch.arange(len(chosen)).repeat_interleave(lengths).to(device),
+        rollouts=rollouts,
+    )
+
+
+def _joined(parts: Sequence[NDArray[np.floating]], device: torch.device) -> Tensor:
+    whole = np.concatenate(parts) if parts else np.zeros(0)
+    return torch.from_numpy(whole.astype(np.float32)).to(device)
+
+
+def no_grad_logprobs(policy: Policy, batch: Batch) -> tuple[Tensor, Tensor]:
+    """A policy's log-probabilities and entropies of all tokens, as flat arrays, no gradient: [T]."""
+    logprobs, entropies = torch.zeros_like(batch.weights), torch.zeros_like(batch.weights)
+    with torch.no_grad():
+        for row in batch.rows:
+            where = torch.from_numpy(row.flat).to(logprobs.device)
+            found = policy.logprobs(row, temperature=temperature_of(batch, row))
+            logprobs[where], entropies[where] = found
+    return logprobs, entropies
+
+
+def temperature_of(batch: Batch, row: Row) -> Tensor | float:
+    """The temperature of a row's tokens; a number where it is one for the whole update."""
+    first = float(batch.temperatures[0]) if batch.tokens else 1.0
+    if bool((batch.temperatures == first).all()):
+        return first
+    return batch.select(batch.temperatures, row)

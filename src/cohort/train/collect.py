@@ -1,0 +1,169 @@
+"""The groups of a step: problems drawn, answers sampled and scored, further ones where that is asked.
+
+Dynamic sampling (DAPO, arXiv:2503.14476, section 3.2) goes on until `prompts_per_step` groups can be
+learned from, at most `refill_rounds` times. Every group that was sampled is kept, counted and shown,
+with the reason why nothing is learned from it: the metrics are of all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cohort.config.stages import Reinforce
+from cohort.data.records import Group, Problem
+from cohort.objective.algorithms import Algorithm
+from cohort.policy.policy import Policy
+from cohort.rewards.score import score_groups
+from cohort.rollout.sampler import Request, Sampling, sample
+from cohort.train.credit import penalized, select
+from cohort.train.stage import StageContext
+
+REASONS = ("flat", "unscored", "single", "overlong", "surplus")
+"""Why a group is not learned from; `surplus`: there were enough already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """All groups that a step sampled, those that are not learned from included.
+
+    rounds: how often it sampled. greedy_tokens: sampled for answers that are only compared with.
+    """
+
+    groups: list[Group]
+    rounds: int
+    greedy_tokens: int
+    dynamic: bool
+
+    @property
+    def sampled_tokens(self) -> int:
+        """Everything that was sampled."""
+        own = sum(len(rollout.tokens) for group in self.groups for rollout in group.rollouts)
+        return own + self.greedy_tokens
+
+    @property
+    def entropy(self) -> float:
+        """The mean of -log pi over all sampled tokens, in nats: an unbiased estimate."""
+        parts = [rollout.logprobs for group in self.groups for rollout in group.rollouts]
+        return -sum(float(part.sum()) for part in parts) / sum(len(part) for part in parts)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What became of the groups, where not all are learned from as a matter of course."""
+        if not self.dynamic:
+            return {}
+        seen = Counter(group.discarded for group in self.groups)
+        found = {f"groups/{reason}": float(seen[reason]) for reason in REASONS}
+        found |= {"groups/sampled": float(len(self.groups)), "groups/rounds": float(self.rounds)}
+        return found | {"groups/learned_from": float(seen[""])}
+
+
+def collect(
+    options: Reinforce, algorithm: Algorithm, policy: Policy, context: StageContext, step: int
+) -> Collected:
+    """Sample and score a step's groups, and say of each whether it is learned from."""
+    wanted = options.prompts_per_step
+    rounds = int(algorithm.values.get("refill_rounds", 1))
+    groups: list[Group] = []
+    greedy_tokens = 0
+    for number in range(rounds):
+        problems = _problems(options, context, step, number=number, rounds=rounds)
+        seen = {group.problem.id for group in groups}
+        fresh = [problem for problem in problems if problem.id not in seen]
+        made, tokens = _scored(
+            options, algorithm, policy, context, step, fresh[: _ask(groups, wanted)]
+        )
+        groups += select(made, algorithm)
+        greedy_tokens += tokens
+        if _useful(groups) >= wanted:
+            break
+    groups = _without_surplus(groups, wanted)
+    dynamic = algorithm.chosen["groups"] != "all"
+    return Collected(groups, number + 1, greedy_tokens, dynamic)
+
+
+def _useful(groups: Sequence[Group]) -> int:
+    return sum(not group.discarded for group in groups)
+
+
+def _ask(groups: Sequence[Group], wanted: int) -> int:
+    """How many problems to ask next: as many as fill the step if groups go on as they did."""
+    if not groups:
+        return wanted
+    rate = max(_useful(groups), 1) / len(groups)
+    return min(wanted, math.ceil((wanted - _useful(groups)) / rate))
+
+
+def _without_surplus(groups: Sequence[Group], wanted: int) -> list[Group]:
+    """The first `wanted` useful groups stay, in the order in which their problems were drawn."""
+    kept, left = [], wanted
+    for group in groups:
+        if not group.discarded:
+            group = group if left > 0 else replace(group, discarded="surplus")
+            left -= 1
+        kept.append(group)
+    return kept
+
+
+def _problems(
+    options: Reinforce, context: StageContext, step: int, *, number: int, rounds: int
+) -> list[Problem]:
+    """The problems of a round: a function of the step and the round alone, so a resume finds them."""
+    return context.source.batch(
+        seed=context.seed,
+        purpose=context.name,
+        step=(step - 1) * rounds + number + 1,
+        count=options.prompts_per_step,
+    )
+
+
+def _scored(
+    options: Reinforce,
+    algorithm: Algorithm,
+    policy: Policy,
+    context: StageContext,
+    step: int,
+    problems: Sequence[Problem],
+) -> tuple[list[Group], int]:
+    """Groups with scores for these problems, and the tokens of greedy answers beside them."""
+    requests = [
+        Request(
+            problem.id,
+            policy.prompt_tokens(problem),
+            (context.seed, "rollout", context.name, step, problem.id),
+        )
+        for problem in problems
+    ]
+    sampling = Sampling(
+        rollouts_per_prompt=options.rollouts_per_prompt,
+        max_new_tokens=options.max_new_tokens,
+        temperatures=options.temperature.of_step(step, options.steps),
+        slots=options.slots,
+    )
+    groups = _asked(policy, problems, requests, sampling)
+    groups = penalized(
+        score_groups(groups, context.rewards), algorithm, longest=options.max_new_tokens
+    )
+    if not algorithm.has("advantage", "greedy"):
+        return groups, 0
+    likeliest = replace(sampling, rollouts_per_prompt=1, greedy=True)
+    greedy = penalized(
+        score_groups(_asked(policy, problems, requests, likeliest), context.rewards),
+        algorithm,
+        longest=options.max_new_tokens,
+    )
+    together = zip(groups, greedy, strict=True)
+    groups = [replace(group, greedy_reward=one.rewards[0]) for group, one in together]
+    return groups, sum(len(group.rollouts[0].tokens) for group in greedy)
+
+
+def _asked(
+    policy: Policy, problems: Sequence[Problem], requests: Sequence[Request], sampling: Sampling
+) -> list[Group]:
+    answers = sample(policy, requests, sampling)
+    return [
+        Group(problem, request.prompt, tuple(rollouts))
+        for problem, request, rollouts in zip(problems, requests, answers, strict=True)
+    ]

@@ -1,0 +1,194 @@
+"""From scored groups to an advantage for every token: which answers count, and what each is worth.
+
+Everything here is about the whole step: an advantage may depend on all of its groups, and nothing
+has been cut yet. A rollout without a score enters no mean and no count. What is left out, and why,
+stands in the group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cohort.data.records import Group
+from cohort.objective.algorithms import Algorithm
+from cohort.objective.choices_of_credit import Scored
+from cohort.objective.segments import sums
+from cohort.objective.selection import has_signal
+from cohort.objective.shaping import soft_overlong
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shaping:
+    """What is done to a rollout's total reward before advantages: scaled, then bounded."""
+
+    scale: float = 1.0
+    bounds: tuple[float, float] = (-float("inf"), float("inf"))
+
+    def __call__(self, reward: float) -> float:
+        """The reward as advantages see it."""
+        return min(max(reward * self.scale, self.bounds[0]), self.bounds[1])
+
+
+UNSHAPED = Shaping()
+NO_WEIGHTS: Mapping[str, float] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """The rollouts of a step that count, and the advantage of each of their tokens.
+
+    groups: all groups of the step, with the mean advantage of each rollout.
+    places: group and rollout number of those that count, in order.
+    advantages: for each of them one per token, float64 [n].
+    """
+
+    groups: list[Group]
+    places: list[tuple[int, int]]
+    advantages: list[NDArray[np.float64]]
+
+
+def penalized(groups: Sequence[Group], algorithm: Algorithm, *, longest: int) -> list[Group]:
+    """The groups with the penalty for long answers in their scores, where the algorithm has one.
+
+    It is a part of the score called `overlong`; `longest` is max_new_tokens.
+    """
+    if algorithm.chosen["overlong"] != "penalty":
+        return list(groups)
+    margin = round(float(algorithm.values["overlong_margin"]) * longest)
+    return [_penalized(group, longest, margin) for group in groups]
+
+
+def _penalized(group: Group, longest: int, margin: int) -> Group:
+    lengths = torch.tensor([len(rollout.tokens) for rollout in group.rollouts])
+    extra = soft_overlong(lengths, longest=longest, margin=margin).tolist()
+    scores = tuple(
+        replace(
+            score,
+            total=None if score.total is None else score.total + penalty,
+            parts={**score.parts, "overlong": penalty},
+        )
+        for score, penalty in zip(group.scores, extra, strict=True)
+    )
+    return replace(group, scores=scores)
+
+
+def select(groups: Sequence[Group], algorithm: Algorithm) -> list[Group]:
+    """The groups, with the reason for each from which nothing is learned as the algorithm has it.
+
+    unscored: no answer has a score (or the greedy one, where it is asked, has none). overlong: all
+    with a score were cut, and such are masked. single: only one counts, and it has none to be
+    compared with. flat: equal rewards, where these are left out.
+    """
+    return [replace(group, discarded=_reason(group, algorithm)) for group in groups]
+
+
+def _reason(group: Group, algorithm: Algorithm) -> str:
+    alone = algorithm.has("advantage", "alone")
+    counted = _counted(group, algorithm)
+    if not counted:
+        return "unscored" if not any(r is not None for r in group.rewards) else "overlong"
+    if len(counted) < 2 and not alone:
+        return "single"
+    if algorithm.has("advantage", "greedy") and group.greedy_reward is None:
+        return "unscored"
+    if algorithm.chosen["groups"] == "all":
+        return ""
+    rewards = torch.tensor([group.rewards[r] for r in counted], dtype=torch.float64)
+    signal = has_signal(rewards, torch.zeros(len(counted), dtype=torch.long))
+    return "" if bool(signal[0]) else "flat"
+
+
+def _counted(group: Group, algorithm: Algorithm) -> list[int]:
+    masked = algorithm.chosen["overlong"] == "mask"
+    return [
+        number
+        for number, (reward, rollout) in enumerate(zip(group.rewards, group.rollouts, strict=True))
+        if reward is not None and not (masked and rollout.stop == "length")
+    ]
+
+
+def counted_places(groups: Sequence[Group], algorithm: Algorithm) -> list[tuple[int, int]]:
+    """Group and rollout number of all rollouts that count."""
+    return [
+        (number, rollout)
+        for number, group in enumerate(groups)
+        if not group.discarded
+        for rollout in _counted(group, algorithm)
+    ]
+
+
+def with_advantages(
+    groups: Sequence[Group],
+    algorithm: Algorithm,
+    *,
+    weights: Mapping[str, float] = NO_WEIGHTS,
+    penalty: Tensor | None = None,
+    shaping: Shaping = UNSHAPED,
+) -> Credit:
+    """An advantage for every token of the rollouts that count, of groups that `select` has seen.
+
+    weights: of the reward functions by name, 1 where one is not among them. penalty: [T], what each
+    token of the counted rollouts pays for its divergence from the reference.
+    """
+    places = counted_places(groups, algorithm)
+    if not places:
+        return Credit([_with_means(group, {}) for group in groups], [], [])
+    scored = _scored(groups, places, algorithm, weights=weights, shaping=shaping)
+    flat = algorithm.advantages(replace(scored, penalty=penalty)).double()
+    parts = [part.numpy() for part in flat.split(scored.lengths.tolist())]
+    means: dict[int, dict[int, float]] = {}
+    for (group, rollout), part in zip(places, parts, strict=True):
+        # All tokens alike: that value, and not what the rounding of a mean makes of it.
+        value = part[0] if (part == part[0]).all() else part.mean()
+        means.setdefault(group, {})[rollout] = float(value)
+    credited = [_with_means(group, means.get(g, {})) for g, group in enumerate(groups)]
+    return Credit(credited, places, parts)
+
+
+def _with_means(group: Group, means: dict[int, float]) -> Group:
+    return replace(group, advantages=tuple(means.get(r, 0.0) for r in range(len(group.rollouts))))
+
+
+def _scored(
+    groups: Sequence[Group],
+    places: Sequence[tuple[int, int]],
+    algorithm: Algorithm,
+    *,
+    weights: Mapping[str, float],
+    shaping: Shaping,
+) -> Scored:
+    scores = [groups[g].scores[r] for g, r in places]
+    lengths = torch.tensor([len(groups[g].rollouts[r].tokens) for g, r in places])
+    scored = Scored(
+        rewards=_double([shaping(float(score.total or 0.0)) for score in scores]),
+        group=torch.tensor([g for g, _ in places]),
+        lengths=lengths,
+        rollout=torch.arange(len(places)).repeat_interleave(lengths),
+    )
+    if algorithm.has("advantage", "greedy"):
+        greedy = [shaping(float(groups[g].greedy_reward or 0.0)) for g, _ in places]
+        scored = replace(scored, greedy=_double(greedy))
+    if algorithm.has("advantage", "each reward"):
+        names = list(dict.fromkeys(name for score in scores for name in score.parts))
+        columns = [_filled([s.parts.get(name) for s in scores], scored.group) for name in names]
+        own = _double([weights.get(name, 1.0) for name in names])
+        scored = replace(scored, parts=torch.stack(columns, dim=1), part_weights=own)
+    return scored
+
+
+def _filled(values: Sequence[float | None], group: Tensor) -> Tensor:
+    """A function's values; where it cannot say, what it says of the group on average, or 0."""
+    known = torch.tensor([value is not None for value in values])
+    given = _double([value or 0.0 for value in values])
+    number = sums(known.double(), group).clamp(min=1.0)
+    return torch.where(known, given, sums(given, group) / number)
+
+
+def _double(values: Sequence[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)

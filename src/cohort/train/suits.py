@@ -1,0 +1,49 @@
+"""Whether a stage's options suit its algorithm: what would be ignored, or be silently wrong, is refused."""
+
+from __future__ import annotations
+
+from cohort.config.stages import Reinforce
+from cohort.errors import RecipeError
+from cohort.objective.algorithms import Algorithm
+
+
+def check_suits(stage: Reinforce, algorithm: Algorithm, where: str) -> None:
+    """Raise RecipeError for the first option that the algorithm cannot have."""
+    if stage.rollouts_per_prompt == 1 and not algorithm.has("advantage", "alone"):
+        raise RecipeError(
+            f"{where}: rollouts_per_prompt is 1: a group of one has no advantage.",
+            "use at least 2; the recipes use 8.",
+        )
+    updates = stage.updates_per_step * stage.minibatches_per_step
+    if updates > 1 and algorithm.has("surrogate", "on policy"):
+        raise RecipeError(
+            f"{where}: {updates} updates per step, and the surrogate of {algorithm.name} is right "
+            "for answers of the current policy only",
+            'make one update per step, or use algorithm.surrogate = "ratio"',
+        )
+    if stage.reward_scale != 1.0 and algorithm.has("advantage", "scale free"):
+        raise RecipeError(
+            f"{where}: reward_scale is {stage.reward_scale:g}, and {algorithm.name} divides by the "
+            "rewards' own size: it would change nothing",
+            "remove it, or change the learning rate",
+        )
+    if algorithm.chosen["advantage"] == "best-of-k":
+        _check_subsets(stage, algorithm, where)
+    if algorithm.has("advantage", "steps"):
+        raise RecipeError(
+            f"{where}: {algorithm.name} learns from rewards of the steps of an answer, and no reward "
+            "function gives them",
+            'use algorithm = "grpo" with rewards of whole answers',
+        )
+
+
+def _check_subsets(stage: Reinforce, algorithm: Algorithm, where: str) -> None:
+    k = int(algorithm.values["k"])
+    baseline = algorithm.values["pkpo_baseline"]
+    least = {"none": k, "k-1": max(k, 2), "leave-one-out": k + 1}[str(baseline)]
+    if stage.rollouts_per_prompt < least or (baseline == "k-1" and k == 1):
+        raise RecipeError(
+            f"{where}: the best of {k} with the baseline {baseline} needs {least} answers per "
+            f"problem, and rollouts_per_prompt is {stage.rollouts_per_prompt}",
+            "raise rollouts_per_prompt or lower algorithm.k",
+        )
