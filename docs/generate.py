@@ -1,4 +1,4 @@
-"""Write docs/cli.md from the commands and docs/recipe.md from the option tables, or compare.
+"""Write docs/cli.md, docs/recipe.md, docs/algorithms.md and a table of the README, or compare.
 
 Nothing is described twice: the text of an option is its help in the command line, or the docstring
 under its field. Run from anywhere: `python docs/generate.py [--check]`.
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from algorithms_page import algorithms_page, family_table
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typer.main import get_command
@@ -22,6 +23,7 @@ from cohort.config.recipe import Recipe
 
 FOLDER = Path(__file__).parent
 NOTE = "<!-- Written by docs/generate.py; change the source and run `make docs`. -->\n\n"
+MARKS = ("<!-- algorithms: written by docs/generate.py -->", "<!-- end of algorithms -->")
 TYPES = {int: "whole number", float: "number", str: "text", bool: "true or false", Any: "anything"}
 OPENING = """A recipe is a TOML file. `cohort recipes` lists the ones that come with Cohort,
 `cohort recipes copy NAME` copies one to change it, `cohort train RECIPE --dry-run` prints it with
@@ -46,6 +48,14 @@ def recipe_page() -> str:
         below = [t for field in table.model_fields.values() for t in tables_in(field.annotation)]
         tables.extend(dict.fromkeys(t for t in below if t not in tables))
     return NOTE + f"# Recipes\n\n{OPENING}\n\n" + "\n".join(_section(table) for table in tables)
+
+
+def readme() -> str:
+    """The README with the table of algorithms between its two marks."""
+    text = (FOLDER / "../README.md").read_text(encoding="utf-8")
+    head, _, rest = text.partition(MARKS[0])
+    _, _, tail = rest.partition(MARKS[1])
+    return head + MARKS[0] + "\n" + family_table("docs/algorithms.md") + MARKS[1] + tail
 
 
 def _usage(parameter: Any) -> str:
@@ -126,7 +136,12 @@ def _prose(text: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the pages, or with `--check` say which of them are stale; returns the exit code."""
-    pages = {"cli.md": cli_page(), "recipe.md": recipe_page()}
+    pages = {
+        "cli.md": cli_page(),
+        "recipe.md": recipe_page(),
+        "algorithms.md": NOTE + algorithms_page(),
+        "../README.md": readme(),
+    }
     stale = [
         name
         for name, text in pages.items()

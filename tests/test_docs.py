@@ -56,7 +56,7 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
 def test_the_readme_has_every_algorithm_and_every_room() -> None:
     rooms = [path.parent.name for path in (ROOT / "src" / "cohort").glob("*/__init__.py")]
     assert all(f"-- {room}/" in README for room in rooms)
-    assert all(f"| `{name}` |" in README for name in ALGORITHMS)
+    assert all(f"| [`{name}`]" in README for name in ALGORITHMS)
 
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")

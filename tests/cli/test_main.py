@@ -1,5 +1,6 @@
 """The command as a person meets it: stdout, stderr, exit codes, six lines."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -114,6 +115,10 @@ def test_copying_never_writes_over_a_file(tmp_path: Path) -> None:
 
 
 def test_algorithms_are_listed_with_their_papers() -> None:
-    assert "grpo  arXiv:2402.03300" in cohort("algorithms").stdout
-    assert "beta       0.04" in cohort("algorithms", "grpo").stdout
+    listed = cohort("algorithms").stdout
+    assert re.search(r"^grpo +group-deviation +rollout +clip +.*2402.03300", listed, re.MULTILINE)
+    assert re.search(r"^gspo +.*sequence-clip +.*2507.18071", listed, re.MULTILINE)
+    one = cohort("algorithms", "dr-grpo").stdout
+    assert "loss = sum over sampled tokens of w_t L_t\n" in one
+    assert "differs from grpo: advantage = group-mean, weight = budget, beta = 0" in one
     assert cohort("algorithms", "gropo").returncode == 2

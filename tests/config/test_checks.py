@@ -12,8 +12,9 @@ CHAIN = packaged_recipes()["chain"]
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["stage.2.rollouts_per_prompt=1"],
-         "rollouts_per_prompt is 1: a group of one has no advantage."),
+        (["stage.2.reward_bounds=[1.0, 0.0]"], "stage.2.reward_bounds is [1.0, 0.0]"),
+        (["stage.2.reward_bounds=[1.0]"], "stage.2.reward_bounds is [1.0]"),
+        (["stage.2.minibatches_per_step=65"], "a group is never divided"),
         (["stage.2.rewards={}"], "stage.2.rewards is empty"),
         (["stage.1.rewards={}"], "stage.1.rewards is empty"),
         (["stage.2.rewards.correct=0"], "stage.2.rewards all have weight 0"),
@@ -35,16 +36,10 @@ def test_a_contradiction_is_refused(overrides: list[str], message: str) -> None:
     assert caught.value.hint
 
 
-def test_a_group_of_one_is_refused_with_what_the_recipes_use() -> None:
-    with pytest.raises(RecipeError) as caught:
-        load_recipe(CHAIN, ["stage.2.rollouts_per_prompt=1"])
-    assert caught.value.hint == "use at least 2; the recipes use 8."
-
-
 @pytest.mark.parametrize(
     "overrides",
     [
-        ["stage.2.rollouts_per_prompt=2"],
+        ["stage.2.minibatches_per_step=64"],
         ["stage.1.max_new_tokens=95"],
         ["stage.2.steps=1"],
         ["stage.2.optimizer.final_share=0.1", "stage.2.optimizer.schedule=cosine"],

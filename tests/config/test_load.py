@@ -125,7 +125,7 @@ def test_a_value_is_toml_or_else_text(text: str, value: object) -> None:
         ("stage.0.steps=true", "stage.0.steps is true: expected a whole number", ""),
         ("stage.0.steps=0", "stage.0.steps is 0: expected at least 1", ""),
         ('stage.0.steps="50"', 'stage.0.steps is "50": expected a whole number', ""),
-        ("stage.1.temperature=inf", "stage.1.temperature is Infinity: expected a finite number", ""),
+        ("stage.1.temperature=inf", "stage.1.temperature.start is Infinity: expected a finite number", ""),
         ("stage.1.rewards.correct=yes", 'correct.weight is "yes": expected a number', ""),
         ("stage.1.optimizer.schedule=cos", "'constant', 'cosine' or 'linear'", ""),
         ("stage.1.kind=reinfroce", "no such kind of stage", "did you mean reinforce?"),

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from cohort.objective import diagnostics
-from cohort.objective.grpo import GRPO
 from cohort.objective.choices_of_loss import Tokens
+from cohort.objective.grpo import GRPO
 from cohort.objective.kl import k3
 from cohort.objective.loss import policy_loss
 from cohort.objective.surrogates import clipped, ratio

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cohort.errors import RecipeError
+
+if TYPE_CHECKING:
+    from cohort.objective.algorithms import Algorithm
 
 
 def recipes(
@@ -78,11 +80,38 @@ def problem_files(recipe: Path) -> list[Path]:
 def algorithms(
     name: Annotated[str | None, typer.Argument(help="One algorithm, with its choices.")] = None,
 ) -> None:
-    """List the algorithms with their papers, or the choices that make one of them."""
-    from cohort.cli.printing import print_columns, print_table
+    """List the algorithms with their papers, or one: its equation, choices, and what differs from grpo."""
+    from cohort.cli.printing import print_columns
     from cohort.objective.presets import ALGORITHMS, choose
+    from cohort.report.algorithms import beside
 
     if name is not None:
-        print_table(dataclasses.asdict(choose(name, {})))
-    else:
-        print_columns([(row.name, row.paper) for row in ALGORITHMS.values()])
+        _one_algorithm(choose(name, {}))
+        return
+    heads = ("algorithm", "advantage", "weight", "surrogate", "further", "paper")
+    tables = ("advantage", "weight", "surrogate")
+    rows = [
+        (row.name, *(row.chosen[table] for table in tables), ", ".join(beside(row)), row.paper)
+        for row in ALGORITHMS.values()
+    ]
+    print_columns([heads, *rows])
+
+
+def _one_algorithm(algorithm: Algorithm) -> None:
+    from cohort.cli.printing import print_columns
+    from cohort.objective.grpo import GRPO
+    from cohort.report.algorithms import differences, equation, lines, meanings
+
+    typer.echo(f"{algorithm.name}: {algorithm.title} ({algorithm.paper})\n")
+    for line in equation(algorithm):
+        typer.echo(f"    {line}")
+    typer.echo("\nchoices")
+    rows = lines(algorithm)
+    print_columns([(f"    {row.table}", row.entry, row.function) for row in rows])
+    typer.echo("\nnumbers")
+    print_columns([(f"    {key}", value, meaning) for key, value, meaning in meanings(algorithm)])
+    typer.echo(f"\ndiffers from grpo: {', '.join(differences(algorithm, GRPO)) or 'in nothing'}")
+    if algorithm.left_open:
+        typer.echo(f"the paper leaves open: {algorithm.left_open}")
+    if algorithm.elsewhere:
+        typer.echo(f"elsewhere: {algorithm.elsewhere}")

@@ -121,7 +121,8 @@ class Algorithm:
         known = dict(self.values) | {key: _number(key, value) for key, value in given.items()}
         values = {key: known.get(key, PARAMETERS[key].default) for key in read}
         _check_beta(self.name, changes, values)
-        texts |= {"left_open": "", "elsewhere": ""} if name else {}
+        if name:  # what is said of one algorithm does not hold for another
+            texts = {"left_open": "", "elsewhere": ""} | texts
         return replace(self, name=name or self.name, chosen=chosen, values=values, **texts)
 
 

@@ -261,6 +261,6 @@ KL: dict[str, Choice] = {
         kl.unbiased_k3,
         ("logprobs", "then", "reference"),
     ),
-    "in-reward": Choice("r_t - beta log(pi / pi_ref), in the reward, not in the loss"),
+    "in-reward": Choice("r_t - beta log(pi / pi_ref), and nothing in the loss"),
 }
 """The divergence from the reference, which beta weighs."""
