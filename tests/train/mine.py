@@ -3,3 +3,19 @@
 
 def even_length(completions, **_):
     return [float(len(text) % 2 == 0) for text in completions]
+
+
+def flat_for_most(prompts, completions, **_):
+    """All answers to two prompts of three get the same."""
+    return [
+        float(len(text) % 2 == 0) if sum(prompt.encode()) % 3 == 0 else 1.0
+        for prompt, text in zip(prompts, completions, strict=True)
+    ]
+
+
+def never(completions, **_):
+    return [0.5 for _ in completions]
+
+
+def silent(completions, **_):
+    return [None for _ in completions]
