@@ -7,7 +7,8 @@ import math
 import pytest
 
 from cohort.data.records import Group, Score
-from cohort.report.metrics import METRICS, describe_groups, describe_metric
+from cohort.report.metric_table import METRICS
+from cohort.report.metrics import describe_groups, describe_metric
 from tests.report.runs import group, rollout
 
 
@@ -44,6 +45,9 @@ def test_groups_that_are_not_scored_have_lengths_only() -> None:
         "completions/mean_length": 4.0,
         "completions/min_length": 3.0,
         "completions/max_length": 5.0,
+        "completions/mean_terminated_length": 3.0,
+        "completions/min_terminated_length": 3.0,
+        "completions/max_terminated_length": 3.0,
         "completions/clipped_ratio": 0.5,
     }
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from cohort.report.metrics import describe_metric
 from tests.train.runs import REINFORCE, metrics, rows, run, weights
 
 STAGE = REINFORCE | {
@@ -99,6 +100,7 @@ def test_remax_samples_one_more_answer_per_problem(tmp_path):
 def test_what_is_measured_belongs_to_the_algorithm(algorithm, names, tmp_path):
     seen = metrics(run(tmp_path / "run", STAGE | {"algorithm": algorithm}), stage=0)
     assert names <= seen.keys()
+    assert all(describe_metric(name) for name in seen), "every number is explained"
     always = {"entropy", "loss", "sampling/importance_sampling_ratio/mean", "reward_std"}
     assert always <= seen.keys()
     assert seen["sampling/effective_sample_share"] == pytest.approx(1.0, abs=1e-3)

@@ -1,11 +1,13 @@
 """From scored groups to an update: what counts, what is dropped, and that cuts change nothing."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from cohort.config.stages import Optimizer
 from cohort.objective.grpo import GRPO
-from cohort.train.batch import Cutting, prepare
+from cohort.train.batch import Cutting, no_grad_logprobs, prepare
 from cohort.train.credit import select, with_advantages
 from cohort.train.optim import Updater
 from cohort.train.reference import frozen_copy
@@ -163,3 +165,104 @@ def test_a_frozen_copy_does_not_move_with_the_policy():
     learn(policy, _batches(_groups()), ON_POLICY, updater=updater)
     assert torch.equal(reference.model.get_input_embeddings().weight, kept)
     assert not torch.equal(policy.model.get_input_embeddings().weight, kept)
+
+
+def _twice(policy, algorithm, **options):
+    """Two updates on the same groups, and their metrics."""
+    credit = _groups(algorithm)
+    updater = Updater(policy, Optimizer(learning_rate=3e-3), updates=2)
+    return learn(
+        policy, _batches(credit, algorithm), algorithm, updater=updater, passes=2, **options
+    )
+
+
+def test_against_the_sampler_the_ratio_counts_from_the_first_update_on():
+    policy, model = tiny_policy()
+    algorithm = ON_POLICY.but(behaviour="sampler", advantage="group-mean", surrogate="ratio")
+    credit = _groups(algorithm)
+    ours, _ = _gradient(policy, credit, algorithm)
+    total = torch.zeros(())
+    for g in credit.groups:
+        for rollout, advantage in zip(g.rollouts, g.advantages, strict=True):
+            logprobs = plain_logprobs(model, g.prompt_tokens, rollout.tokens)
+            ratio = (logprobs - torch.from_numpy(rollout.logprobs)).exp()
+            total = total - (ratio * advantage).mean() / len(g.rollouts) / len(credit.groups)
+    total.backward()
+    theirs = gradients(model).double()
+    assert (ours - theirs).norm() / theirs.norm() < 1e-4
+
+
+def test_each_answer_is_trained_at_the_temperature_it_was_sampled_with():
+    policy, model = tiny_policy()
+    made = group([1.0, 0.0, 0.5], seed=1)
+    heat = (0.5, 1.0, 2.0)
+    warmed = [replace(r, temperature=t) for r, t in zip(made.rollouts, heat, strict=True)]
+    credit = _credit([replace(made, rollouts=tuple(warmed))])
+    ours, _ = _gradient(policy, credit, ON_POLICY)
+    total = torch.zeros(())
+    for g in credit.groups:
+        for rollout, advantage in zip(g.rollouts, g.advantages, strict=True):
+            logprobs = plain_logprobs(model, g.prompt_tokens, rollout.tokens, rollout.temperature)
+            surrogate = (logprobs - logprobs.detach()).exp() * advantage
+            total = total - surrogate.mean() / len(g.rollouts)
+    total.backward()
+    theirs = gradients(model).double()
+    assert (ours - theirs).norm() / theirs.norm() < 1e-4
+
+
+def test_the_most_uncertain_tokens_are_asked_of_the_whole_update():
+    whole = _gradient(tiny_policy()[0], _groups(), ON_POLICY.but(entropy="most-uncertain"))[0]
+    for budget in (1, 12):
+        algorithm = ON_POLICY.but(entropy="most-uncertain")
+        cut, _ = _gradient(tiny_policy()[0], _groups(), algorithm, budget=budget)
+        assert (cut - whole).norm() / whole.norm() < 1e-5
+    everything = ON_POLICY.but(entropy="most-uncertain", entropy_share=1.0)
+    usual, _ = _gradient(tiny_policy()[0], _groups(), ON_POLICY)
+    torch.testing.assert_close(_gradient(tiny_policy()[0], _groups(), everything)[0], usual)
+    assert not torch.allclose(whole, usual)
+
+
+def test_clip_cov_takes_tokens_out_by_the_draws_of_its_key():
+    wide = {"covariance_low": -9.0, "covariance_high": 9.0, "covariance_share": 0.3}
+    algorithm = ON_POLICY.but(entropy="clip-cov", **wide)
+
+    def gradient(key):
+        return _gradient(tiny_policy()[0], _groups(), algorithm, key=key)[0]
+
+    usual, _ = _gradient(tiny_policy()[0], _groups(), ON_POLICY)
+    assert torch.equal(gradient((1,)), gradient((1,)))
+    assert not torch.allclose(gradient((1,)), gradient((2,)))
+    assert not torch.allclose(gradient((1,)), usual)
+
+
+def test_kl_cov_acts_from_the_second_update_on():
+    held = ON_POLICY.but(entropy="kl-cov", covariance_share=0.5, covariance_coefficient=50.0)
+    first = _gradient(tiny_policy()[0], _groups(), held)[0]
+    usual = _gradient(tiny_policy()[0], _groups(), ON_POLICY)[0]
+    torch.testing.assert_close(first, usual)
+    free, bound = tiny_policy()[0], tiny_policy()[0]
+    _twice(free, ON_POLICY)
+    _twice(bound, held)
+    pairs = zip(free.model.parameters(), bound.model.parameters(), strict=True)
+    assert any(not torch.equal(one, other) for one, other in pairs)
+
+
+def test_minibatches_are_one_update_each_against_the_policy_before_the_first():
+    policy, _ = tiny_policy()
+    updater = Updater(policy, Optimizer(learning_rate=3e-4), updates=2)
+    batches = _batches(_groups(), minibatches=2)
+    fresh = no_grad_logprobs(policy, batches[1])[0]
+    before = learn(policy, batches, ON_POLICY.but(clip_low=1e-9, clip_high=1e-9), updater=updater)
+    assert policy.version == 2
+    assert not torch.allclose(no_grad_logprobs(policy, batches[1])[0], fresh)
+    assert before["clip_ratio/region_mean"] > 0.0, "the second update is off the first's policy"
+
+
+def test_tokens_that_the_clip_let_go_of_are_counted_by_the_sign_of_their_advantage():
+    metrics = _twice(tiny_policy()[0], ON_POLICY.but(clip_low=1e-6, clip_high=1e-6))
+    low, high = metrics["clip_ratio/low_mean"], metrics["clip_ratio/high_mean"]
+    assert low > 0.0
+    assert high > 0.0
+    assert metrics["clip_ratio/region_mean"] == pytest.approx(low + high)
+    only_high = _twice(tiny_policy()[0], ON_POLICY.but(clip_low=10.0, clip_high=1e-6))
+    assert (only_high["clip_ratio/low_mean"], only_high["clip_ratio/high_mean"] > 0) == (0.0, True)

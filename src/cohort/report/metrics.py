@@ -1,168 +1,20 @@
-"""The metrics of a step: one table that says what each means, and those that a group has by itself.
+"""The metrics that a step's groups have by themselves, and what any metric means.
 
-Names are TRL's where the thing is the same, so that dashboards carry over. A metric that nobody can
-compute in a step is absent from it: there are no NaN placeholders and no zeros for "unknown".
+A metric that nobody can compute in a step is absent from it: there are no NaN placeholders and no
+zeros for "unknown".
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from cohort.data.records import Group
+from cohort.report.metric_table import METRICS, SUPERVISED, Metric
 from cohort.report.statistics import deviation, mean
 
 ROUNDING = 1e-9
 """Rewards closer than this share of their size differ by rounding only, as in the objective."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One row of the table: what a number means, and how it is made.
-
-    unit: what it counts; "" for a pure number, "share" for one from 0 to 1.
-    meaning: one sentence: what it is, and what is normal.
-    averaged: over what.
-    higher_is: whether more of it is better, worse, or neither by itself.
-    """
-
-    unit: str
-    meaning: str
-    averaged: str
-    higher_is: Literal["better", "worse", "neither"] = "neither"
-
-
-METRICS: dict[str, Metric] = {
-    "reward": Metric(
-        "reward",
-        "The weighted sum of the reward functions; it should rise, and what it can reach at most "
-        "is the sum of the weights times each function's maximum.",
-        "over scored answers of the step",
-        "better",
-    ),
-    "reward_std": Metric(
-        "reward",
-        "How far the answers to one problem differ in reward; what is learned from, so 0 means "
-        "that nothing is learned, and it shrinks as problems are solved.",
-        "population deviation in each group, mean over groups with a score",
-    ),
-    "frac_reward_zero_std": Metric(
-        "share",
-        "Groups whose answers all got the same reward and therefore teach nothing; near 1 means "
-        "that the problems are too easy or too hard for this policy.",
-        "over groups of the step",
-        "worse",
-    ),
-    "unscored": Metric(
-        "answers",
-        "Answers that no reward function could score; normally 0, and they are left out of every "
-        "mean instead of counting as 0.",
-        "sum over the step",
-        "worse",
-    ),
-    "completions/mean_length": Metric(
-        "tokens",
-        "Sampled tokens per answer, the end token included; it rises when thinking longer pays, "
-        "and drifts to the limit when a reward can be had by length.",
-        "over answers of the step",
-    ),
-    "completions/min_length": Metric(
-        "tokens", "The shortest answer; 1 is an answer that ended at once.", "minimum of the step"
-    ),
-    "completions/max_length": Metric(
-        "tokens", "The longest answer; at most max_new_tokens.", "maximum of the step"
-    ),
-    "completions/clipped_ratio": Metric(
-        "share",
-        "Answers cut at max_new_tokens before they ended; above a few percent the limit, and not "
-        "the policy, decides what is rewarded.",
-        "over answers of the step",
-        "worse",
-    ),
-    "entropy": Metric(
-        "nats per token",
-        "How undecided the policy is about its next token; it falls slowly as it learns, and a "
-        "quick fall to 0 means that it has stopped exploring.",
-        "over sampled tokens that were trained on",
-    ),
-    "kl": Metric(
-        "nats per token",
-        "How far the policy is from the reference (estimated); 0 at the start, small and slowly "
-        "rising is normal, and a jump means that the policy is breaking.",
-        "over sampled tokens that were trained on",
-    ),
-    "clip_ratio/low_mean": Metric(
-        "share",
-        "Tokens whose gradient is clipped because they became too unlikely; 0 at one update per "
-        "step, below a few percent otherwise.",
-        "over sampled tokens that were trained on",
-    ),
-    "clip_ratio/high_mean": Metric(
-        "share",
-        "Tokens whose gradient is clipped because they became too likely; 0 at one update per "
-        "step, below a few percent otherwise.",
-        "over sampled tokens that were trained on",
-    ),
-    "clip_ratio/region_mean": Metric(
-        "share",
-        "Tokens whose gradient is clipped on either side; 0 at one update per step, and many mean "
-        "that the step is too large.",
-        "over sampled tokens that were trained on",
-    ),
-    "loss": Metric(
-        "",
-        "The objective that the optimizer sees; near 0 by construction, because the advantages of "
-        "a group cancel, so it says nothing about progress: read the reward.",
-        "weighted sum over the step's sampled tokens, mean over its updates",
-    ),
-    "grad_norm": Metric(
-        "",
-        "The length of the gradient before it is scaled down to max_gradient_norm; steady is "
-        "normal, a spike is a step to look at.",
-        "mean over the updates of the step",
-    ),
-    "learning_rate": Metric(
-        "", "The learning rate of the optimizer, as scheduled.", "the step's last update"
-    ),
-    "sampling/sampling_logp_difference/mean": Metric(
-        "nats",
-        "How far the sampler's and the trainer's log-probability of the same token differ; "
-        "rounding only (below 0.01), else the policy learns from answers that are not its own.",
-        "absolute value, over sampled tokens",
-        "worse",
-    ),
-    "sampling/sampling_logp_difference/max": Metric(
-        "nats",
-        "The largest such difference of the step; single tokens may stick out in low precision.",
-        "maximum over sampled tokens",
-        "worse",
-    ),
-    "num_tokens": Metric(
-        "tokens",
-        "Tokens so far in the stage: sampled ones, or learned ones in a supervised stage.",
-        "sum since the stage began",
-    ),
-    "token_accuracy": Metric(
-        "share",
-        "Tokens of the demonstrations that the policy would have chosen itself; it should rise, "
-        "and stays below 1 where the demonstrations disagree.",
-        "over tokens of the step's completions",
-        "better",
-    ),
-}
-"""Every metric by name; those of a reward function are made by `describe_metric`."""
-
-SUPERVISED: dict[str, Metric] = {
-    "loss": Metric(
-        "nats per token",
-        "The mean negative log-likelihood of the demonstrations' tokens; it falls, fast at first, "
-        "toward the entropy of the demonstrations.",
-        "over tokens of the step's completions",
-        "worse",
-    ),
-}
-"""What means another thing in a supervised stage than in the other ones."""
 
 _FUNCTION_MEAN = Metric(
     "reward",
@@ -235,9 +87,11 @@ def _describe_lengths(groups: Sequence[Group]) -> dict[str, float]:
     if not rollouts:
         return {}
     lengths = [float(len(rollout.tokens)) for rollout in rollouts]
-    return {
-        "completions/mean_length": mean(lengths),
-        "completions/min_length": min(lengths),
-        "completions/max_length": max(lengths),
-        "completions/clipped_ratio": mean([float(r.stop == "length") for r in rollouts]),
-    }
+    ended = [float(len(rollout.tokens)) for rollout in rollouts if rollout.stop != "length"]
+    found = {"completions/clipped_ratio": 1.0 - len(ended) / len(rollouts)}
+    for name, own in (("length", lengths), ("terminated_length", ended)):
+        if own:
+            found[f"completions/mean_{name}"] = mean(own)
+            found[f"completions/min_{name}"] = min(own)
+            found[f"completions/max_{name}"] = max(own)
+    return found

@@ -1,0 +1,248 @@
+"""The metrics of a step: one table that says what each means, in which unit, and over what it is averaged.
+
+Names are TRL's where the thing is the same, so that dashboards carry over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the table: what a number means, and how it is made.
+
+    unit: what it counts; "" for a pure number, "share" for one from 0 to 1.
+    meaning: one sentence: what it is, and what is normal.
+    averaged: over what.
+    higher_is: whether more of it is better, worse, or neither by itself.
+    """
+
+    unit: str
+    meaning: str
+    averaged: str
+    higher_is: Literal["better", "worse", "neither"] = "neither"
+
+
+METRICS: dict[str, Metric] = {
+    "reward": Metric(
+        "reward",
+        "The weighted sum of the reward functions; it should rise, and what it can reach at most "
+        "is the sum of the weights times each function's maximum.",
+        "over scored answers of the step",
+        "better",
+    ),
+    "reward_std": Metric(
+        "reward",
+        "How far the answers to one problem differ in reward; what is learned from, so 0 means "
+        "that nothing is learned, and it shrinks as problems are solved.",
+        "population deviation in each group, mean over groups with a score",
+    ),
+    "frac_reward_zero_std": Metric(
+        "share",
+        "Groups whose answers all got the same reward and therefore teach nothing; near 1 means "
+        "that the problems are too easy or too hard for this policy.",
+        "over groups of the step",
+        "worse",
+    ),
+    "unscored": Metric(
+        "answers",
+        "Answers that no reward function could score; normally 0, and they are left out of every "
+        "mean instead of counting as 0.",
+        "sum over the step",
+        "worse",
+    ),
+    "completions/mean_length": Metric(
+        "tokens",
+        "Sampled tokens per answer, the end token included; it rises when thinking longer pays, "
+        "and drifts to the limit when a reward can be had by length.",
+        "over answers of the step",
+    ),
+    "completions/min_length": Metric(
+        "tokens", "The shortest answer; 1 is an answer that ended at once.", "minimum of the step"
+    ),
+    "completions/max_length": Metric(
+        "tokens", "The longest answer; at most max_new_tokens.", "maximum of the step"
+    ),
+    "completions/clipped_ratio": Metric(
+        "share",
+        "Answers cut at max_new_tokens before they ended; above a few percent the limit, and not "
+        "the policy, decides what is rewarded.",
+        "over answers of the step",
+        "worse",
+    ),
+    "completions/mean_terminated_length": Metric(
+        "tokens",
+        "Sampled tokens per answer that ended by itself; beside mean_length it shows what the cut "
+        "answers hide.",
+        "over answers of the step that were not cut",
+    ),
+    "completions/min_terminated_length": Metric(
+        "tokens", "The shortest answer that ended by itself.", "minimum of the step"
+    ),
+    "completions/max_terminated_length": Metric(
+        "tokens", "The longest answer that ended by itself.", "maximum of the step"
+    ),
+    "entropy": Metric(
+        "nats per token",
+        "How undecided the policy is about its next token; it falls slowly as it learns, and a "
+        "quick fall to 0 means that it has stopped exploring.",
+        "over sampled tokens that were trained on",
+    ),
+    "kl": Metric(
+        "nats per token",
+        "How far the policy is from the reference (estimated); 0 at the start, small and slowly "
+        "rising is normal, and a jump means that the policy is breaking.",
+        "over sampled tokens that were trained on",
+    ),
+    "clip_ratio/low_mean": Metric(
+        "share",
+        "Tokens whose gradient is clipped because they became too unlikely; 0 at one update per "
+        "step, below a few percent otherwise.",
+        "over sampled tokens that were trained on",
+    ),
+    "clip_ratio/high_mean": Metric(
+        "share",
+        "Tokens whose gradient is clipped because they became too likely; 0 at one update per "
+        "step, below a few percent otherwise.",
+        "over sampled tokens that were trained on",
+    ),
+    "clip_ratio/region_mean": Metric(
+        "share",
+        "Tokens whose gradient is clipped on either side; 0 at one update per step, and many mean "
+        "that the step is too large.",
+        "over sampled tokens that were trained on",
+    ),
+    "loss": Metric(
+        "",
+        "The objective that the optimizer sees; near 0 by construction, because the advantages of "
+        "a group cancel, so it says nothing about progress: read the reward.",
+        "weighted sum over the step's sampled tokens, mean over its updates",
+    ),
+    "grad_norm": Metric(
+        "",
+        "The length of the gradient before it is scaled down to max_gradient_norm; steady is "
+        "normal, a spike is a step to look at.",
+        "mean over the updates of the step",
+    ),
+    "learning_rate": Metric(
+        "", "The learning rate of the optimizer, as scheduled.", "the step's last update"
+    ),
+    "sampling/sampling_logp_difference/mean": Metric(
+        "nats",
+        "How far the sampler's and the trainer's log-probability of the same token differ; "
+        "rounding only (below 0.01), else the policy learns from answers that are not its own.",
+        "absolute value, over sampled tokens",
+        "worse",
+    ),
+    "sampling/sampling_logp_difference/max": Metric(
+        "nats",
+        "The largest such difference of the step; single tokens may stick out in low precision.",
+        "maximum over sampled tokens",
+        "worse",
+    ),
+    "cispo_clip_ratio": Metric(
+        "share",
+        "Tokens of positive advantage whose weight is the bound and not their ratio, though they "
+        "keep a gradient; 0 at one update per step.",
+        "over sampled tokens that were trained on",
+    ),
+    "sampling/importance_sampling_ratio/min": Metric(
+        "",
+        "The least ratio of the trainer's to the sampler's probability of one token; 1 where both "
+        "are one program.",
+        "minimum over sampled tokens, first update of the step",
+    ),
+    "sampling/importance_sampling_ratio/mean": Metric(
+        "",
+        "The mean of that ratio; 1 up to rounding, also where single tokens stick out.",
+        "over sampled tokens, first update of the step",
+    ),
+    "sampling/importance_sampling_ratio/max": Metric(
+        "",
+        "The largest such ratio; what a correction bounds.",
+        "maximum over sampled tokens, first update of the step",
+        "worse",
+    ),
+    "sampling/effective_sample_share": Metric(
+        "share",
+        "How much of the sample is left when its tokens are weighed by that ratio, "
+        "(sum w)^2 / (T sum w^2); 1 where nothing differs, and low means that few tokens decide.",
+        "over sampled tokens, first update of the step",
+        "better",
+    ),
+    "sampling/rejected_share": Metric(
+        "share",
+        "Tokens that the correction for another sampler takes out of the policy's gradient.",
+        "over sampled tokens, first update of the step",
+        "worse",
+    ),
+    "beta": Metric(
+        "",
+        "The weight of the KL term in this step; it moves where the recipe lets it follow the KL.",
+        "the step",
+    ),
+    "entropy_coef": Metric(
+        "",
+        "The weight of the entropy bonus in this step; 0 while entropy is above its target.",
+        "the step",
+    ),
+    "groups/sampled": Metric(
+        "groups",
+        "Groups that the step sampled, with those that taught nothing; far more than asked for "
+        "means that the problems are too easy or too hard.",
+        "sum over the step",
+    ),
+    "groups/learned_from": Metric(
+        "groups",
+        "Groups that the step learned from; fewer than prompts_per_step means that sampling ended "
+        "at refill_rounds, or was not asked to go on.",
+        "sum over the step",
+        "better",
+    ),
+    "groups/rounds": Metric("", "How often the step sampled.", "the step"),
+    "groups/flat": Metric(
+        "groups",
+        "Groups left out because their answers all got the same reward, up to rounding.",
+        "sum over the step",
+    ),
+    "groups/unscored": Metric(
+        "groups", "Groups left out because nobody could score an answer.", "sum over the step"
+    ),
+    "groups/single": Metric(
+        "groups",
+        "Groups left out because one answer alone counts, and it has none to be compared with.",
+        "sum over the step",
+    ),
+    "groups/overlong": Metric(
+        "groups", "Groups left out because every answer was cut.", "sum over the step"
+    ),
+    "groups/surplus": Metric(
+        "groups", "Groups left out because there were enough already.", "sum over the step"
+    ),
+    "num_tokens": Metric(
+        "tokens",
+        "Tokens so far in the stage: sampled ones, or learned ones in a supervised stage.",
+        "sum since the stage began",
+    ),
+    "token_accuracy": Metric(
+        "share",
+        "Tokens of the demonstrations that the policy would have chosen itself; it should rise, "
+        "and stays below 1 where the demonstrations disagree.",
+        "over tokens of the step's completions",
+        "better",
+    ),
+}
+"""Every metric by name; those of a reward function are made by `describe_metric`."""
+
+SUPERVISED: dict[str, Metric] = {
+    "loss": Metric(
+        "nats per token",
+        "The mean negative log-likelihood of the demonstrations' tokens; it falls, fast at first, "
+        "toward the entropy of the demonstrations.",
+        "over tokens of the step's completions",
+        "worse",
+    ),
+}
+"""What means another thing in a supervised stage than in the other ones."""
