@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: all setup demo test check bench docs clean
+.PHONY: all setup demo test check bench parity docs clean
 all: check test
 
 setup: .venv/.development  ## the environment in .venv, with everything for development
@@ -24,6 +24,12 @@ check: .venv/.development  ## format, lint, types, imports, generated docs
 bench: .venv/.development  ## ratios against baselines measured in the same run
 	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
 
+PARITY := .venv-parity/bin/python
+
+parity: .venv-parity/.ready  ## our losses beside those of TRL 1.16, in an environment of their own
+	$(PARITY) -m tests.parity.golden --check
+	$(PARITY) -m pytest tests/parity
+
 docs: .venv/.development  ## write the generated pages anew
 	$(BIN)/python docs/generate.py
 
@@ -40,4 +46,10 @@ clean:  ## remove caches; .venv and runs stay
 
 .venv/.development: .venv/.runtime
 	$(PIP) -e '.[dev]'
+	@touch $@
+
+.venv-parity/.ready: pyproject.toml constraints.txt
+	$(PARITY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv-parity
+	$(PARITY) -m pip install --disable-pip-version-check --quiet -c constraints.txt \
+		-e . 'trl==1.16.*' pytest pytest-timeout beartype
 	@touch $@
