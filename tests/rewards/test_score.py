@@ -198,3 +198,41 @@ def test_groups_without_rollouts_are_left_as_they_are() -> None:
     empty = [group(TEXT)]
     assert score_groups(empty, [returning("never asked")]) == empty
     assert score_groups([], []) == []
+
+
+def steps_of(value: Any) -> tuple[tuple[int, float], ...]:
+    made = score_groups([group(TEXT, "1 2 3")], [returning([value])])
+    return made[0].scores[0].steps
+
+
+def test_steps_of_an_answer_have_rewards_of_their_own() -> None:
+    def by_step(*, completions: list[str]) -> list[list[tuple[int, float]]]:
+        return [[(3, 0.5), (1, 1.0)] if text == "4" else [] for text in completions]
+
+    def outcome(*, completions: list[str]) -> list[float]:
+        return [float(len(text)) for text in completions]
+
+    made = score_groups([GROUPS[0]], [reward(by_step, 2.0), reward(outcome, 0.1)])[0]
+    first, second = made.scores
+    assert first.steps == ((1, 2.0), (3, 1.0))
+    assert (first.parts["by_step"], first.whole) == (0.75, 0.1)
+    assert first.total == pytest.approx(2.0 * 0.75 + 0.1)
+    assert (second.steps, second.parts["by_step"]) == ((), None)
+    assert second.total == pytest.approx(0.2)
+
+
+def test_a_step_that_cannot_be_judged_has_no_reward() -> None:
+    assert steps_of([(1, None), (3, 0.0)]) == ((3, 0.0),)
+
+
+def test_a_reward_of_weight_0_is_no_reward_of_the_whole_answer() -> None:
+    def watched(*, completions: list[str]) -> list[float]:
+        return [1.0 for _ in completions]
+
+    assert score_groups([GROUPS[0]], [reward(watched, 0.0)])[0].scores[0].whole is None
+
+
+@pytest.mark.parametrize("step", [3, (1,), ("a", 1.0), (-1, 1.0), (True, 1.0), (1, float("nan"))])
+def test_what_is_no_step_is_refused(step: Any) -> None:
+    with pytest.raises(RewardError, match="says"):
+        steps_of([step])

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from cohort.errors import DataError
-from cohort.tasks.chain import Chain, correct, has_steps, works_out
+from cohort.tasks.chain import Chain, correct, has_steps, right_steps, works_out
 
 GOOD = "<think>2+3=5 5-1=4</think><answer>4</answer>"
 
@@ -152,3 +152,19 @@ def test_options_out_of_bounds_are_refused_with_their_value(options: dict[str, o
     (name, value), *_ = options.items()
     with pytest.raises(DataError, match=rf"chain: {name} is {value!r}"):
         Chain(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "judged"),
+    [
+        (GOOD, [(12, 1.0), (18, 1.0)]),
+        ("<think>2+3=6 6-1=5</think>", [(12, 0.0), (18, 1.0)]),
+        ("<think>2+3=5 4-1=3</think>", [(12, 1.0), (18, 0.0)]),
+        ("<think>well 5-1=4</think>", [(11, 0.0), (17, 0.0)]),
+        ("<think></think><answer>4</answer>", []),
+        ("2+3=5", []),
+    ],
+)
+def test_every_step_is_judged_where_it_ends(text: str, judged: list[tuple[int, float]]) -> None:
+    assert right_steps(completions=[text]) == [judged]
+    assert all(text[:end].rstrip() == text[:end] for end, _ in judged)

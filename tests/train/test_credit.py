@@ -148,3 +148,27 @@ def test_minibatches_share_the_groups_and_each_counts_its_own(parts):
     every = PLAIN.but(advantage="reward", weight="token")
     for batch in prepare(credit(groups, every), every.but(entropy="bonus"), cutting):
         assert float(batch.weights.sum()) == pytest.approx(1.0)
+
+
+def test_rewards_of_steps_are_normalized_together_and_summed_from_the_end():
+    one = group([0.0, 0.0], [4, 4], seed=1)
+    scores = (Score(0.5, {}, steps=((2, 1.0), (4, 0.0))), Score(0.0, {}, steps=((1, 0.5),)))
+    one = replace(one, scores=scores)
+    process = choose("grpo-process", {"epsilon": 0.0})
+    found = credit([one], process, token_at=lambda tokens, end: end - 1)
+    high = 0.5 / np.array([1.0, 0.0, 0.5]).std()
+    assert found.advantages[0] == pytest.approx([0.0, 0.0, -high, -high])
+    assert found.advantages[1] == pytest.approx([0.0] * 4)
+    first = credit([replace(one, scores=scores[::-1])], process, token_at=lambda t, end: end - 1)
+    assert first.advantages[1] == pytest.approx([0.0, 0.0, -high, -high])
+
+
+def test_the_reward_of_the_whole_answer_is_that_of_a_last_step():
+    made = group([1.0, 0.0, 0.3], seed=1)
+    scores = tuple(replace(score, whole=score.total) for score in made.scores)
+    process = choose("grpo-process", {})
+    found = credit([replace(made, scores=scores)], process, token_at=lambda tokens, end: 0)
+    usual = credit([made], GRPO)
+    assert found.groups[0].advantages == pytest.approx(usual.groups[0].advantages)
+    for ours, theirs in zip(found.advantages, usual.advantages, strict=True):
+        assert ours == pytest.approx(theirs)

@@ -3,11 +3,9 @@
 import pytest
 import torch
 
-from cohort.errors import RecipeError
 from cohort.objective.presets import ALGORITHMS
 from tests.train.runs import REINFORCE, metrics, run, weights
 
-NEEDS_STEPS = {"grpo-process"}
 STAGE = REINFORCE | {"rewards": {"tests/train/mine.py:even_length": 1.0}, "rollouts_per_prompt": 8}
 
 
@@ -17,7 +15,7 @@ def moved(folder, algorithm, **options):
     return torch.cat([w.flatten() for w in weights(run(folder, stage)).values()])
 
 
-@pytest.mark.parametrize("name", sorted(ALGORITHMS.keys() - NEEDS_STEPS))
+@pytest.mark.parametrize("name", ALGORITHMS)
 def test_every_algorithm_moves_the_policy(name, tmp_path):
     stage = STAGE | {"algorithm": name}
     folder = run(tmp_path / "run", stage)
@@ -26,7 +24,8 @@ def test_every_algorithm_moves_the_policy(name, tmp_path):
     assert seen["grad_norm"] > 0.0
 
 
-@pytest.mark.parametrize("name", sorted(NEEDS_STEPS))
-def test_what_needs_rewards_of_steps_says_so(name, tmp_path):
-    with pytest.raises(RecipeError, match="rewards of the steps"):
-        run(tmp_path / "run", STAGE | {"algorithm": name})
+def test_with_rewards_of_steps_the_tokens_of_an_answer_are_worth_different_things(tmp_path):
+    by_step = STAGE | {"rewards": {"tests/train/mine.py:by_character": 1.0}}
+    process = moved(tmp_path / "process", "grpo-process", **by_step)
+    assert torch.isfinite(process).all()
+    assert not torch.equal(process, moved(tmp_path / "outcome", "grpo", **by_step))

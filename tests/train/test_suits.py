@@ -25,7 +25,6 @@ def check(algorithm, **options):
         ("pkpo", {"rollouts_per_prompt": 4}, "needs 5 answers"),
         ({"name": "pkpo", "pkpo_baseline": "none"}, {"rollouts_per_prompt": 3}, "needs 4 answers"),
         ({"name": "pkpo", "pkpo_baseline": "k-1", "k": 1}, {"rollouts_per_prompt": 3}, "the best of 1"),
-        ("grpo-process", {}, "rewards of the steps of an answer"),
     ],
 )  # fmt: skip
 def test_what_does_not_suit_is_refused(algorithm, options, message):

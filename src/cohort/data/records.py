@@ -62,10 +62,15 @@ class Score:
 
     parts: function name -> value, or None for "cannot say".
     total: the weighted sum over the functions that said something; None when none did.
+    steps: where functions reward steps of the answer, for each step the number of characters of the
+        answer at which it ends, and its weighted reward, in order. Their function's part is the mean.
+    whole: the weighted sum over the functions that reward whole answers, None when none said.
     """
 
     total: float | None
     parts: Mapping[str, float | None]
+    steps: tuple[tuple[int, float], ...] = ()
+    whole: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

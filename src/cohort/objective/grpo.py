@@ -22,7 +22,8 @@ GRPO = Algorithm(
         "clip_high": 0.2,
     },
     left_open="The kind of deviation, an epsilon (here 1e-4) and the clip (here PPO's 0.2).",
-    elsewhere="TRL: sample deviation, beta 0, and by default the loss of DAPO. verl: sample "
+    elsewhere="TRL: sample deviation, beta 0, with it the KL term times the ratio, and by default the "
+    "loss of DAPO. verl: sample "
     "deviation, tokens averaged over the step. NeMo-RL: leave-one-out mean and deviation.",
 )
 

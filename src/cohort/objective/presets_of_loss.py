@@ -40,7 +40,7 @@ OF_LOSS = (
         weight="budget",
         left_open="The constant is the generation budget, as in the authors' code.",
         elsewhere="TRL: `dr_grpo` changes the weights alone; the deviation is still divided by "
-        "unless scale_rewards is off.",
+        "unless scale_rewards is none.",
     ),
     GRPO.but(
         "dapo",
@@ -54,8 +54,9 @@ OF_LOSS = (
         overlong_margin=0.2,
         left_open="The kind of deviation, an epsilon, and how often a step samples at most (5). Its "
         "penalty is for rewards of -1 and 1.",
-        elsewhere="TRL: `dapo` is the token mean alone, with clip_high = clip_low, no dynamic "
-        "sampling and no penalty. verl: sample deviation.",
+        elsewhere="TRL: `dapo` is the token mean alone, over all updates of what was sampled at once, "
+        "with clip_high = clip_low unless set, no dynamic sampling and no penalty. verl: sample "
+        "deviation.",
     ),
     GRPO.but(
         "gspo",
@@ -90,6 +91,8 @@ OF_LOSS = (
         clip_high=2.5e-3,
         weight="rollout-sum",
         left_open="The bounds are from programs, not from the paper.",
+        elsewhere="TRL: `luspo` is by token unless importance_sampling_level is sequence, with bounds "
+        "of 0.2 unless set.",
     ),
     GRPO.but(
         "cispo",
@@ -100,7 +103,8 @@ OF_LOSS = (
         ratio_max=5.0,
         weight="token",
         left_open="The bound was never published; 5 is the ratio itself. No lower bound, as in its practice.",
-        elsewhere="TRL: `epsilon_high` is the ratio itself, too. verl: 1 + epsilon, and bounded below.",
+        elsewhere="TRL: `epsilon_high` is the ratio itself, too, and 0.2 unless set, so that an "
+        "on-policy gradient is a fifth. verl: 1 + epsilon, and bounded below.",
     ),
     GRPO.but(
         "gmpo",
@@ -121,7 +125,8 @@ OF_LOSS = (
         tau_positive=1.0,
         tau_negative=1.05,
         left_open="The kind of deviation and an epsilon.",
-        elsewhere="ms-swift's documents leave out the factor 4 / tau.",
+        elsewhere="TRL: as here, with the temperature 1.05 in float32. ms-swift's documents leave "
+        "out the factor 4 / tau.",
     ),
     GRPO.but(
         "vespo",
@@ -130,6 +135,8 @@ OF_LOSS = (
         beta=0.0,
         surrogate="kernel",
         left_open="Read in programs: (k, lambda) = (2, 3) where A >= 0, else (3, 2).",
+        elsewhere="TRL: counted by tokens, and the correction for another sampler is a factor of the "
+        "rollout's ratio; a masked token silences its rollout.",
     ),
     GRPO.but(
         "topr",

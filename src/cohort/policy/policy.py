@@ -104,6 +104,17 @@ class Policy:
         """An answer's tokens as text, without special tokens."""
         return str(self.tokenizer.decode(tokens.tolist(), skip_special_tokens=True))
 
+    def token_at(self, tokens: NDArray[np.int32], end: int) -> int:
+        """The place of the token that completes the first `end` characters of an answer's text."""
+        least, most = 1, len(tokens)
+        while least < most:
+            middle = (least + most) // 2
+            if len(self.text(tokens[:middle])) >= end:
+                most = middle
+            else:
+                least = middle + 1
+        return least - 1
+
 
 def embeddings(model: PreTrainedModel) -> Tensor:
     """The input embeddings of a model: [V, d]."""

@@ -1,8 +1,10 @@
 """Groups in, groups with scores out: every reward function is called once, on all rollouts.
 
-What a function returns is checked before anything is learned from it: one number per rollout, or
-None for "cannot say". A function that raises, a wrong count, text or NaN is refused with the name
-of the function and, where there is one, the rollout; no failure ever becomes a 0.0.
+What a function returns is checked before anything is learned from it: for each rollout a number,
+None for "cannot say", or a list of pairs (end, number), one for each step of the answer, `end` being
+the number of characters of the completion at which the step ends. A function that raises, a wrong
+count, text or NaN is refused with the name of the function and, where there is one, the rollout; no
+failure ever becomes a 0.0.
 """
 
 from __future__ import annotations
@@ -85,9 +87,13 @@ def _given(groups: Sequence[Group]) -> dict[str, list[Any]]:
     return given
 
 
+Steps = tuple[tuple[int, float], ...]
+"""The steps of an answer: where each ends, in characters, and its reward."""
+
+
 def _values(
     reward: RewardFunction, given: dict[str, list[Any]], places: Sequence[tuple[Problem, int]]
-) -> list[float | None]:
+) -> list[float | Steps | None]:
     """What one function says of every rollout, checked."""
     accepted = given if reward.takes_everything else reward.parameters
     keywords = {name: list(given[name]) for name in given if name in accepted}
@@ -103,7 +109,31 @@ def _values(
             f'reward "{reward.name}" returned {len(listed)} values for {len(places)} completions',
             "return one number per completion, None where it cannot say",
         )
-    return [_number(reward, value, *place) for value, place in zip(listed, places, strict=True)]
+    return [_value(reward, value, *place) for value, place in zip(listed, places, strict=True)]
+
+
+def _value(
+    reward: RewardFunction, value: Any, problem: Problem, number: int
+) -> float | Steps | None:
+    """What a function says of one rollout: a number, None, or its steps in order."""
+    if not isinstance(value, (list, tuple)):
+        return _number(reward, value, problem, number)
+    steps = []
+    for step in value:
+        if not isinstance(step, (list, tuple)) or len(step) != 2 or not _is_place(step[0]):
+            raise RewardError(
+                f'reward "{reward.name}" returned {_seen(value)} for rollout {number} of problem '
+                f'"{problem.id}": {_seen(step)} is no step',
+                "return a number, or pairs of the characters at which a step ends and its reward",
+            )
+        said = _number(reward, step[1], problem, number)
+        if said is not None:
+            steps.append((int(step[0]), said))
+    return tuple(sorted(steps))
+
+
+def _is_place(end: Any) -> bool:
+    return isinstance(end, int) and not isinstance(end, bool) and end >= 0
 
 
 def _call(reward: RewardFunction, keywords: dict[str, Any]) -> Any:
@@ -148,6 +178,26 @@ def _seen(value: object) -> str:
     return text if isinstance(value, (float, int, str)) else f"{text} ({type(value).__name__})"
 
 
-def _score(parts: dict[str, float | None], weights: dict[str, float]) -> Score:
-    said = [weights[name] * value for name, value in parts.items() if value is not None]
-    return Score(total=math.fsum(said) if said else None, parts=parts)
+def _score(said: dict[str, float | Steps | None], weights: dict[str, float]) -> Score:
+    parts = {name: _mean(value) for name, value in said.items()}
+    steps = sorted(
+        (end, weights[name] * value)
+        for name, own in said.items()
+        if isinstance(own, tuple)
+        for end, value in own
+    )
+    whole = [weights[n] * v for n, v in said.items() if isinstance(v, float) and weights[n]]
+    total = [weights[name] * value for name, value in parts.items() if value is not None]
+    return Score(
+        total=math.fsum(total) if total else None,
+        parts=parts,
+        steps=tuple(steps),
+        whole=math.fsum(whole) if whole else None,
+    )
+
+
+def _mean(value: float | Steps | None) -> float | None:
+    """The mean over the steps of an answer; None for an answer without any."""
+    if not isinstance(value, tuple):
+        return value
+    return math.fsum(said for _, said in value) / len(value) if value else None

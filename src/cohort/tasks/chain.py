@@ -63,6 +63,7 @@ class Chain:
         self.rewards: Mapping[str, Callable[..., object]] = {
             "correct": correct,
             "works_out": works_out,
+            "right_steps": right_steps,
         }
         self._held_out = hold_out(self._draw, held_out_problems, "chain")
 
@@ -134,6 +135,17 @@ def works_out(
     return [float(_is_right_chain(text)) for text in texts(prompts, completions)]
 
 
+def right_steps(
+    *, completions: Sequence[Text], prompts: Sequence[Text] | None = None, **_: object
+) -> list[list[tuple[int, float]]]:
+    """A reward for each step of the think section: 1.0 for a right one, else 0.0.
+
+    A step is what stands between spaces; it is right if it is `a+b=c` or `a-b=c`, true, and begins
+    with the result of the one before. An answer that does not think has no steps.
+    """
+    return [_judged_steps(text) for text in texts(prompts, completions)]
+
+
 def has_steps(completion: str) -> bool:
     """Whether a completion writes any step: its think section, closed, has an `=` in it."""
     return "=" in (think_section(completion) or "")
@@ -147,6 +159,18 @@ def _steps(prompt: str) -> list[str]:
         steps.append(f"{value}{change}={value + int(change)}")
         value += int(change)
     return steps
+
+
+def _judged_steps(text: str) -> list[tuple[int, float]]:
+    thought = think_section(text) or ""
+    start = text.find(OPEN_THINK) + len(OPEN_THINK)
+    before, judged = None, []
+    for piece in re.finditer(r"\S+", thought):
+        match = _STEP.fullmatch(piece.group())
+        right = match is not None and int(match[1]) + int(match[2] + match[3]) == int(match[4])
+        judged.append((start + piece.end(), float(right and before in (None, match and match[1]))))
+        before = match[4] if match else ""
+    return judged
 
 
 def _is_right_chain(text: str) -> bool:

@@ -7,7 +7,7 @@ stands in the group.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,6 +37,9 @@ class Shaping:
 
 UNSHAPED = Shaping()
 NO_WEIGHTS: Mapping[str, float] = {}
+
+TokenAt = Callable[[NDArray[np.int32], int], int]
+"""Which of a rollout's tokens completes the first so many characters of its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +133,22 @@ def with_advantages(
     weights: Mapping[str, float] = NO_WEIGHTS,
     penalty: Tensor | None = None,
     shaping: Shaping = UNSHAPED,
+    token_at: TokenAt | None = None,
 ) -> Credit:
     """An advantage for every token of the rollouts that count, of groups that `select` has seen.
 
     weights: of the reward functions by name, 1 where one is not among them. penalty: [T], what each
-    token of the counted rollouts pays for its divergence from the reference.
+    token of the counted rollouts pays for its divergence from the reference. token_at: which token
+    completes so many characters, asked where an algorithm learns from rewards of steps; the reward
+    of the whole answer is then that of a last step, which ends with it.
     """
     places = counted_places(groups, algorithm)
     if not places:
         return Credit([_with_means(group, {}) for group in groups], [], [])
     scored = _scored(groups, places, algorithm, weights=weights, shaping=shaping)
+    if algorithm.has("advantage", "steps"):
+        assert token_at is not None, "steps, and nobody who knows where they end"
+        scored = _with_steps(scored, groups, places, token_at)
     flat = algorithm.advantages(replace(scored, penalty=penalty)).double()
     parts = [part.numpy() for part in flat.split(scored.lengths.tolist())]
     means: dict[int, dict[int, float]] = {}
@@ -180,6 +189,35 @@ def _scored(
         own = _double([weights.get(name, 1.0) for name in names])
         scored = replace(scored, parts=torch.stack(columns, dim=1), part_weights=own)
     return scored
+
+
+def _with_steps(
+    scored: Scored,
+    groups: Sequence[Group],
+    places: Sequence[tuple[int, int]],
+    token_at: TokenAt,
+) -> Scored:
+    """The rewards of all steps of all answers, and where among the step's tokens each ends."""
+    rewards: list[float] = []
+    group: list[int] = []
+    end: list[int] = []
+    start = 0
+    for g, r in places:
+        score, rollout = groups[g].scores[r], groups[g].rollouts[r]
+        steps = [(token_at(rollout.tokens, place), value) for place, value in score.steps]
+        if score.whole is not None:
+            steps.append((len(rollout.tokens) - 1, score.whole))
+        rewards += [value for _, value in steps]
+        group += [g] * len(steps)
+        end += [start + place for place, _ in steps]
+        start += len(rollout.tokens)
+    index = torch.tensor(end, dtype=torch.long)
+    return replace(
+        scored,
+        step_rewards=_double(rewards),
+        step_group=torch.tensor(group, dtype=torch.long),
+        step_end=index,
+    )
 
 
 def _filled(values: Sequence[float | None], group: Tensor) -> Tensor:

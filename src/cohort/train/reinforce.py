@@ -82,6 +82,7 @@ class _Step:
             weights={reward.name: reward.weight for reward in self._context.rewards},
             penalty=penalty,
             shaping=Shaping(scale=options.reward_scale, bounds=_pair(options.reward_bounds)),
+            token_at=self._policy.token_at,
         )
         batches = prepare(credit, self._algorithm, self._cutting)
         applied = for_this_step(self._algorithm, entropy=collected.entropy)

@@ -29,12 +29,6 @@ def check_suits(stage: Reinforce, algorithm: Algorithm, where: str) -> None:
         )
     if algorithm.chosen["advantage"] == "best-of-k":
         _check_subsets(stage, algorithm, where)
-    if algorithm.has("advantage", "steps"):
-        raise RecipeError(
-            f"{where}: {algorithm.name} learns from rewards of the steps of an answer, and no reward "
-            "function gives them",
-            'use algorithm = "grpo" with rewards of whole answers',
-        )
 
 
 def _check_subsets(stage: Reinforce, algorithm: Algorithm, where: str) -> None:
