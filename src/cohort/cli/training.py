@@ -27,7 +27,7 @@ def train(
     changes: Set = None,
     run: Annotated[Path | None, typer.Option(help="The run folder; runs/NAME without it.")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")
+        bool, typer.Option("--dry-run", help="Check it, print the resolved recipe and stop.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
 ) -> None:
@@ -36,10 +36,13 @@ def train(
 
     file = find_recipe(Path(recipe))
     resolved = load_recipe(file, changes or [])
+    choose_waiting()
     if dry_run:
+        from cohort.train.plan import check_names
+
+        check_names(resolved, file.parent.resolve())
         typer.echo(dump_recipe(resolved), nl=False)
         return
-    choose_waiting()
     from cohort.train.run import train_recipe
 
     folder = train_recipe(

@@ -23,6 +23,7 @@ from cohort.rewards.functions import RewardFunction, load_rewards
 from cohort.rewards.score import check_columns
 from cohort.tasks.finite import Finite
 from cohort.tasks.problems import ProblemSource, given_rows, open_source
+from cohort.train.located import located
 from cohort.train.suits import check_suits
 
 
@@ -71,6 +72,11 @@ def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
             check_columns(rewards, source.known())
         plans.append(StagePlan(name, options, source, rewards, algorithm))
     return plans
+
+
+def check_names(recipe: Recipe, base: Path) -> None:
+    """Raise what `make_plan` raises, for a recipe whose file is in `base`; nothing is kept."""
+    make_plan(located(recipe, base), base, Given())
 
 
 def check_prompts(plan: StagePlan, policy: Policy) -> int:
