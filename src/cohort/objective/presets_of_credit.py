@@ -114,7 +114,7 @@ OF_CREDIT = (
         deviation="sample",
         beta=0.0,
         weight="token",
-        left_open="Deviations and epsilon as in the authors' code for TRL.",
+        left_open="Deviations, epsilon and the token mean as in the authors' code for TRL.",
         elsewhere="Their code for verl whitens by tokens.",
     ),
     GRPO.but(

@@ -20,7 +20,8 @@ OF_LOSS = (
         clip_high=10.0,
         reference="reset",
         reference_every=400,
-        left_open="The kind of deviation and an epsilon. With a clip of 10 only the upper bound acts.",
+        left_open="The kind of deviation, an epsilon, and whether the ratio is a token's, as here, or the "
+        "rollout's, as its eq. 1 is written. With a clip of 10 only the upper bound acts.",
     ),
     GRPO.but(
         "two-sided",
@@ -134,7 +135,8 @@ OF_LOSS = (
         paper="arXiv:2602.10693",
         beta=0.0,
         surrogate="kernel",
-        left_open="Read in programs: (k, lambda) = (2, 3) where A >= 0, else (3, 2).",
+        left_open="Read in programs: (k, lambda) = (2, 3) where A >= 0, else (3, 2). How tokens are "
+        "averaged.",
         elsewhere="TRL: counted by tokens, and the correction for another sampler is a factor of the "
         "rollout's ratio; a masked token silences its rollout.",
     ),
