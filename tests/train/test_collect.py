@@ -1,7 +1,11 @@
 """Dynamic sampling: bounded, counted, and never quietly short of groups."""
 
+import contextlib
+import io
+
 import pytest
 
+from cohort.report.show import show_groups
 from tests.train.runs import REINFORCE, metrics, rows, run, weights
 
 STAGE = REINFORCE | {"steps": 1, "rollouts_per_prompt": 8, "show_every": 1}
@@ -29,8 +33,21 @@ def test_every_group_that_was_sampled_is_kept_and_counted(tmp_path):
     assert kept == different == seen["groups/sampled"]
     ((tokens,),) = rows(folder, "SELECT SUM(LENGTH(tokens)) / 4 FROM rollouts")
     assert tokens == seen["num_tokens"]
+    told = dict(rows(folder, "SELECT discarded, COUNT(*) FROM groups GROUP BY discarded"))
+    assert told[""] == seen["groups/learned_from"]
+    assert told["flat"] == seen["groups/flat"]
+    shown = cohort_show(folder)
+    assert "[left out: flat]" in shown
+    assert "left out: flat" in (folder / "report.html").read_text()
     ((reward,),) = rows(folder, "SELECT AVG(reward) FROM rollouts")
     assert reward == pytest.approx(seen["reward"]), "the reward is that of all groups"
+
+
+def cohort_show(folder):
+    screen = io.StringIO()
+    with contextlib.redirect_stdout(screen):
+        show_groups(folder)
+    return screen.getvalue()
 
 
 def test_sampling_ends_after_its_rounds(tmp_path):

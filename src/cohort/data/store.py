@@ -17,7 +17,7 @@ from pathlib import Path
 from cohort.data.records import Group
 from cohort.errors import RunError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -32,13 +32,15 @@ CREATE TABLE metrics (
   PRIMARY KEY (stage, name, step)) WITHOUT ROWID;
 CREATE TABLE groups (
   id INTEGER PRIMARY KEY, stage INTEGER NOT NULL, step INTEGER NOT NULL, problem TEXT NOT NULL,
-  prompt TEXT NOT NULL, prompt_tokens BLOB NOT NULL, columns TEXT NOT NULL);
+  prompt TEXT NOT NULL, prompt_tokens BLOB NOT NULL, columns TEXT NOT NULL,
+  discarded TEXT NOT NULL, greedy_reward REAL);
 CREATE INDEX groups_by_step ON groups (stage, step);
 CREATE INDEX groups_by_problem ON groups (problem);
 CREATE TABLE rollouts (
   group_id INTEGER NOT NULL REFERENCES groups, number INTEGER NOT NULL, text TEXT NOT NULL,
   tokens BLOB NOT NULL, logprobs BLOB NOT NULL, stop TEXT NOT NULL, version INTEGER NOT NULL,
-  reward REAL, advantage REAL, PRIMARY KEY (group_id, number)) WITHOUT ROWID;
+  temperature REAL NOT NULL, reward REAL, advantage REAL, PRIMARY KEY (group_id, number)
+) WITHOUT ROWID;
 CREATE TABLE scores (
   group_id INTEGER NOT NULL REFERENCES groups, number INTEGER NOT NULL, function TEXT NOT NULL,
   value REAL, PRIMARY KEY (group_id, number, function)) WITHOUT ROWID;
@@ -164,8 +166,8 @@ class Store:
     def _write_group(self, stage: int, step: int, group: Group) -> None:
         prompt = group.problem.prompt
         cursor = self._db.execute(
-            "INSERT INTO groups (stage, step, problem, prompt, prompt_tokens, columns) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO groups (stage, step, problem, prompt, prompt_tokens, columns, discarded, "
+            "greedy_reward) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 stage,
                 step,
@@ -173,6 +175,8 @@ class Store:
                 prompt if isinstance(prompt, str) else json.dumps(prompt),
                 group.prompt_tokens.astype("<i4").tobytes(),
                 json.dumps(dict(group.problem.columns), default=str),
+                group.discarded,
+                group.greedy_reward,
             ),
         )
         for number, rollout in enumerate(group.rollouts):
@@ -180,7 +184,7 @@ class Store:
             reward = group.scores[number].total if group.scores else None
             advantage = group.advantages[number] if group.advantages else None
             self._db.execute(
-                "INSERT INTO rollouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO rollouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *row,
                     rollout.text,
@@ -188,6 +192,7 @@ class Store:
                     rollout.logprobs.astype("<f4").tobytes(),
                     rollout.stop,
                     rollout.version,
+                    rollout.temperature,
                     reward,
                     advantage,
                 ),

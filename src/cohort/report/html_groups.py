@@ -133,9 +133,10 @@ def _group(group: read.GroupRow) -> str:
         f"<span>{number(value)}</span>" for value in (group.mean_reward, group.spread, best, worst)
     )
     prompt = cut(group.prompt, LONGEST_PROMPT)
+    left_out = f"<em>left out: {safe(group.discarded)}</em> " if group.discarded else ""
     return (
         f'<details class="group"><summary class="row"><span class="problem">'
-        f"<b>{safe(one_line(group.problem))}</b> {safe(one_line(group.prompt)[:160])}</span>"
+        f"<b>{safe(one_line(group.problem))}</b> {left_out}{safe(one_line(group.prompt)[:160])}</span>"
         f'<span class="strip" aria-hidden="true">{"".join(map(_sign, ranked))}</span>{cells}'
         f'</summary><pre class="prompt">{prompt}</pre>'
         f'<div class="answers">{"".join(map(_answer, ranked))}</div></details>'

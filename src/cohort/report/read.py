@@ -60,6 +60,8 @@ class GroupRow:
     step: int
     problem: str
     prompt: str
+    discarded: str = ""
+    """Why nothing was learned from it; empty where something may have been."""
     rollouts: tuple[RolloutRow, ...] = ()
 
     @property
@@ -179,13 +181,22 @@ def group_places(
     wanted = {"stage": stage, "step": step, "problem": problem}
     given = {name: value for name, value in wanted.items() if value is not None}
     where = " AND ".join(f"{name} = :{name}" for name in given) or "1"
+    # Runs of schema 1 do not say why a group was left out.
+    says = any(row["name"] == "discarded" for row in db.execute("PRAGMA table_info(groups)"))
     rows = db.execute(
-        "SELECT id, stage, step, problem, prompt FROM groups "
-        f"WHERE {where} ORDER BY stage, step, id",
+        f"SELECT id, stage, step, problem, prompt, {'discarded' if says else repr('')} AS why "
+        f"FROM groups WHERE {where} ORDER BY stage, step, id",
         given,
     )
     return [
-        GroupRow(row["id"], row["stage"], row["step"], row["problem"], prompt_text(row["prompt"]))
+        GroupRow(
+            row["id"],
+            row["stage"],
+            row["step"],
+            row["problem"],
+            prompt_text(row["prompt"]),
+            row["why"],
+        )
         for row in rows
     ]
 

@@ -149,7 +149,8 @@ def _group_lines(groups: list[read.GroupRow], width: int) -> list[Text]:
         cells = [group.mean_reward, group.spread]
         cells += [max(rewards), min(rewards)] if rewards else [None, None]
         numbers = " ".join(f"{number(cell):>7}" for cell in cells)
-        problem = f"{one_line(group.problem)}: {one_line(group.prompt)}"
+        left_out = f"[left out: {group.discarded}] " if group.discarded else ""
+        problem = f"{left_out}{one_line(group.problem)}: {one_line(group.prompt)}"
         rows.append(Text(f"{group.stage:>5} {group.step:>5} {numbers}  {problem}"))
     for row in rows:
         row.truncate(width, overflow="ellipsis")
