@@ -37,10 +37,12 @@ REINFORCE = (
     Column("no signal", "frac_reward_zero_std", "{:.0%}"),
     Column("tokens", "completions/mean_length", "{:.1f}"),
     Column("entropy", "entropy", "{:.3f}"),
+    Column("sampled", "groups/sampled", "{:.0f}"),
     Column("kl", "kl", "{:.4f}"),
     Column("grad", "grad_norm", "{:.3g}"),
 )
-"""What a reinforce step shows: spread is the deviation inside groups, tokens the mean length."""
+"""What a reinforce step shows: spread is the deviation inside groups, tokens the mean length, sampled the
+groups that dynamic sampling asked for."""
 
 SUPERVISED = (
     Column("loss", "loss", "{:.4f}"),
@@ -48,7 +50,7 @@ SUPERVISED = (
 )
 """What a supervised step shows."""
 
-OPTIONAL = ("kl", "token_accuracy")
+OPTIONAL = ("groups/sampled", "kl", "token_accuracy")
 """Columns that are there only when the first step has the metric."""
 
 
