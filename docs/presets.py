@@ -24,7 +24,8 @@ from cohort.report.statistics import mean
 
 STEPS = 10
 ROW = 6
-WIDTH, HEIGHT, GAP, TOP = 118, 64, 14, 20
+WIDTH, HEIGHT, GAP, TOP, LEFT = 116, 64, 14, 20, 24
+LOW = 0.4  # of the vertical axis; its top is 1
 INK, LINE, FAINT = "#57606a", "#2f6fde", "#b8bec6"
 
 
@@ -111,19 +112,25 @@ def _figure(folder: Path, names: list[str], seeds: list[int]) -> str:
     columns = zip(*[_curve(folder, "grpo", seed) for seed in seeds], strict=True)
     usual = [mean(column) for column in columns]
     rows = -(-len(names) // ROW)
-    width, height = ROW * (WIDTH + GAP) + GAP, rows * (HEIGHT + TOP + GAP)
+    width, height = LEFT + ROW * (WIDTH + GAP), rows * (HEIGHT + TOP + GAP)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'font-family="system-ui, sans-serif" font-size="10" fill="{INK}">'
     ]
     for number, name in enumerate(names):
-        left = GAP + number % ROW * (WIDTH + GAP)
+        left = LEFT + number % ROW * (WIDTH + GAP)
         top = TOP + number // ROW * (HEIGHT + TOP + GAP)
         parts.append(f'<text x="{left}" y="{top - 5}" font-weight="600">{name}</text>')
         parts.append(
             f'<rect x="{left}" y="{top}" width="{WIDTH}" height="{HEIGHT}" fill="none" '
             f'stroke="{FAINT}" stroke-width=".5"/>'
         )
+        if left == LEFT:
+            marks = ((1.0, top + 8), (LOW, top + HEIGHT))
+            parts += [
+                f'<text x="{LEFT - 4}" y="{y}" text-anchor="end">{value:g}</text>'
+                for value, y in marks
+            ]
         parts.append(_line(usual, left, top, FAINT))
         parts += [_line(_curve(folder, name, seed), left, top, LINE) for seed in seeds]
     return "\n".join([*parts, "</svg>\n"])
@@ -132,7 +139,7 @@ def _figure(folder: Path, names: list[str], seeds: list[int]) -> str:
 def _line(values: list[float], left: float, top: float, colour: str) -> str:
     last = max(1, len(values) - 1)
     points = " ".join(
-        f"{left + WIDTH * place / last:.1f},{top + HEIGHT * (1 - value):.1f}"
+        f"{left + WIDTH * place / last:.1f},{top + HEIGHT * (1 - value) / (1 - LOW):.1f}"
         for place, value in enumerate(values)
     )
     return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.2"/>'

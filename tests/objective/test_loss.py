@@ -136,3 +136,26 @@ def test_the_effective_sample_is_smaller_when_weights_differ(weights, share):
 
 def test_the_ratio_is_that_of_the_probabilities():
     assert ratio(F64([-1.0]), F64([-3.0])).item() == pytest.approx(7.389056)
+
+
+def test_the_entropy_bonus_makes_uncertain_tokens_cheaper():
+    def loss(**changes):
+        given = tokens(
+            F64([-1.0, -0.5]),
+            advantages=F64([1.0, -1.0]),
+            weights=F64([0.5, 0.25]),
+            entropies=F64([2.0, 3.0]),
+        )
+        return policy_loss(GRPO.but(beta=0.0, **changes), given).item()
+
+    bonus = {"entropy": "bonus", "entropy_coefficient": 0.1}
+    assert loss(**bonus) == pytest.approx(loss() - 0.1 * (0.5 * 2.0 + 0.25 * 3.0))
+
+
+def test_a_divergence_in_the_reward_is_not_in_the_loss():
+    def loss(kl):
+        given = tokens(F64([-1.0]), advantages=F64([0.0]), reference=F64([-2.0]))
+        return policy_loss(GRPO.but(beta=0.5, kl=kl), given).item()
+
+    assert loss("in-reward") == 0.0
+    assert loss("k2") == pytest.approx(0.25)
