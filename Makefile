@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: all setup demo test check bench parity docs clean
+.PHONY: all setup demo test check bench parity mutants docs clean
 all: check test
 
 setup: .venv/.development  ## the environment in .venv, with everything for development
@@ -29,6 +29,9 @@ PARITY := .venv-parity/bin/python
 parity: .venv-parity/.ready  ## our losses beside those of TRL 1.16, in an environment of their own
 	$(PARITY) -m tests.parity.golden --check
 	$(PARITY) -m pytest tests/parity
+
+mutants: .venv/.development  ## wrong signs, lost detaches, exchanged arguments: the tests must notice
+	$(BIN)/python -m tests.mutants --jobs 2 --out mutants.txt
 
 docs: .venv/.development  ## write the generated pages anew
 	$(BIN)/python docs/generate.py
