@@ -38,7 +38,7 @@ def quantile(values: Float[Tensor, "T"], *, share: float) -> Float[Tensor, ""]:
     """The value below which that share of the values lies, linear between neighbours."""
     ordered = values.sort().values
     place = share * (ordered.shape[0] - 1)
-    below = min(int(place), max(ordered.shape[0] - 2, 0))
+    below = int(place)
     above = min(below + 1, ordered.shape[0] - 1)
     return torch.lerp(ordered[below], ordered[above], place - below)
 
