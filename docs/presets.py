@@ -25,7 +25,7 @@ from cohort.report.statistics import mean
 STEPS = 10
 ROW = 6
 WIDTH, HEIGHT, GAP, TOP, LEFT = 116, 64, 14, 20, 24
-LOW = 0.4  # of the vertical axis; its top is 1
+LOW = 0.2  # of the vertical axis; its top is 1
 INK, LINE, FAINT = "#57606a", "#2f6fde", "#b8bec6"
 
 
