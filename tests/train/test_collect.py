@@ -2,11 +2,17 @@
 
 import contextlib
 import io
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from cohort.config.load import read_recipe
 from cohort.report.show import show_groups
-from tests.train.runs import REINFORCE, metrics, rows, run, weights
+from cohort.train.collect import Collected
+from cohort.train.run import train_recipe
+from tests.tiny import group
+from tests.train.runs import REINFORCE, SUPERVISED, metrics, rows, run, weights
 
 STAGE = REINFORCE | {"steps": 1, "rollouts_per_prompt": 8, "show_every": 1}
 MOST = {"rewards": {"tests/train/mine.py:flat_for_most": 1.0}}
@@ -81,3 +87,23 @@ def test_the_same_seed_refills_with_the_same_problems(tmp_path):
     assert all((one[name] == other[name]).all() for name in one)
     slots = weights(run(tmp_path / "c", stage | {"slots": 3}))
     assert all((one[name] - slots[name]).abs().max() < 1e-5 for name in one)
+
+
+def test_the_entropy_of_what_was_sampled_is_the_mean_surprise():
+    made = group([1.0, 0.0], [2, 3], seed=1)
+    surprise = -np.concatenate([rollout.logprobs for rollout in made.rollouts])
+    found = Collected([made], rounds=1, greedy_tokens=0, dynamic=False)
+    assert found.entropy == pytest.approx(float(surprise.mean()), rel=1e-6)
+    assert found.entropy > 0
+
+
+def test_a_step_that_has_asked_every_problem_there_is_ends_there(tmp_path):
+    (tmp_path / "four.jsonl").write_text("".join(f'{{"prompt": "{n}+1="}}\n' for n in range(4)))
+    start = run(tmp_path / "start", SUPERVISED)
+    never = STAGE | {"rewards": {"tests/train/mine.py:never": 1.0}} | dynamic("refill")
+    stage = never | {"problems": {"source": str(tmp_path / "four.jsonl")}}
+    made = read_recipe(
+        {"threads": 1, "model": str(start / "model"), "stage": [stage]}, source="test"
+    )
+    folder = train_recipe(made, run=tmp_path / "run", base=Path.cwd(), name="test", quiet=True)
+    assert metrics(folder, stage=0)["groups/sampled"] == 4

@@ -79,6 +79,7 @@ def test_the_penalty_for_length_is_a_part_of_the_score():
     made = penalized([group([1.0, None, 0.0], [4, 7, 9], seed=1)], dapo, longest=8)[0]
     assert made.rewards == pytest.approx((1.0, None, -1.0))
     assert [score.parts["overlong"] for score in made.scores] == [0.0, -0.75, -1.0]
+    assert [score.whole for score in made.scores] == [0.0, -0.75, -1.0]
     assert penalized([group([1.0])], PLAIN, longest=8)[0].rewards == (1.0,)
 
 
@@ -137,14 +138,14 @@ def test_a_step_where_nothing_counts_is_a_step_without_places():
 
 @pytest.mark.parametrize("parts", [1, 2, 3])
 def test_minibatches_share_the_groups_and_each_counts_its_own(parts):
-    groups = [group([1.0, 0.0, 0.5], seed=n) for n in range(3)]
+    groups = [group([1.0, 0.0, 0.4], seed=n) for n in range(3)]
     found = credit(groups)
     cutting = Cutting(
         tokens_per_microbatch=999, budget_tokens=48, device=torch.device("cpu"), minibatches=parts
     )
     batches = prepare(found, PLAIN, cutting)
     assert len(batches) == parts
-    assert sum(batch.rollouts for batch in batches) == 9
+    assert sum(len(batch.rollout.unique()) for batch in batches) == 9
     every = PLAIN.but(advantage="reward", weight="token")
     for batch in prepare(credit(groups, every), every.but(entropy="bonus"), cutting):
         assert float(batch.weights.sum()) == pytest.approx(1.0)

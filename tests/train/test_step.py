@@ -7,10 +7,11 @@ import torch
 
 from cohort.config.stages import Optimizer
 from cohort.objective.grpo import GRPO
-from cohort.train.batch import Cutting, no_grad_logprobs, prepare
+from cohort.train.batch import Cutting, no_grad_logprobs, prepare, whole_step
 from cohort.train.credit import select, with_advantages
 from cohort.train.optim import Updater
 from cohort.train.reference import frozen_copy
+from cohort.train.reinforce import log_ratio
 from cohort.train.step import learn
 from tests.tiny import gradients, group, plain_logprobs, tiny_policy
 
@@ -266,3 +267,19 @@ def test_tokens_that_the_clip_let_go_of_are_counted_by_the_sign_of_their_advanta
     assert metrics["clip_ratio/region_mean"] == pytest.approx(low + high)
     only_high = _twice(tiny_policy()[0], ON_POLICY.but(clip_low=10.0, clip_high=1e-6))
     assert (only_high["clip_ratio/low_mean"], only_high["clip_ratio/high_mean"] > 0) == (0.0, True)
+
+
+def test_what_is_paid_for_divergence_is_more_where_the_policy_likes_a_token_more():
+    policy, model = tiny_policy()
+    reference, other = tiny_policy(seed=5)
+    credit = _groups()
+    cutting = Cutting(tokens_per_microbatch=12, budget_tokens=48, device=CPU)
+    found = log_ratio(policy, reference, whole_step(credit.groups, credit.places, cutting))
+    expected = []
+    for g in credit.groups:
+        for rollout in g.rollouts:
+            ours, theirs = (
+                plain_logprobs(m, g.prompt_tokens, rollout.tokens) for m in (model, other)
+            )
+            expected.append((ours - theirs).detach().double())
+    torch.testing.assert_close(found, torch.cat(expected), rtol=1e-4, atol=1e-5)

@@ -145,8 +145,10 @@ def _check_entry(name: str, table: str, entry: object) -> None:
 
 def _check_value(name: str, key: str, value: object, read: Iterable[str]) -> None:
     if key not in PARAMETERS:
+        known = (*TABLES, *read)
         raise RecipeError(
-            f"algorithm {name!r} has no choice {key!r}", nearest(key, (*TABLES, *read))
+            f"algorithm {name!r} has no choice {key!r}",
+            f"{nearest(key, known)}known: {', '.join(known)}",
         )
     parameter = PARAMETERS[key]
     if key not in read:
@@ -193,7 +195,6 @@ def readers(key: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint with the known name that is nearest, and all of them."""
-    known = tuple(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    return (f"the nearest is {close[0]!r}; " if close else "") + f"known: {', '.join(known)}"
+    """The beginning of a hint: the known name that is nearest, or nothing where none is near."""
+    close = difflib.get_close_matches(name, tuple(known), n=1)
+    return f"the nearest is {close[0]!r}; " if close else ""

@@ -7,7 +7,9 @@ the rewards of steps are; `scale free` rewards that are multiplied give the same
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -73,8 +75,8 @@ def whitened_returns(
     return whitened(suffix_sums(each, rollout), correction=1, epsilon=epsilon)
 
 
-def _of_group(equation: str, function: object, **more: object) -> Choice:
-    return Choice(equation, function, ("rewards", "group"), **more)  # type: ignore[arg-type]
+def _of_group(equation: str, function: Callable[..., Tensor], **more: Any) -> Choice:
+    return Choice(equation, function, ("rewards", "group"), **more)
 
 
 _SPREAD = {"correction": "deviation", "epsilon": "epsilon"}

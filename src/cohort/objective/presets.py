@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from cohort.errors import RecipeError
-from cohort.objective.algorithms import Algorithm
+from cohort.objective.algorithms import Algorithm, nearest
 from cohort.objective.grpo import GRPO
 from cohort.objective.presets_of_credit import OF_CREDIT
 from cohort.objective.presets_of_loss import OF_LOSS
@@ -25,9 +24,8 @@ def choose(name: str, changes: Mapping[str, Any]) -> Algorithm:
     a value that cannot be.
     """
     if name not in ALGORITHMS:
-        close = difflib.get_close_matches(name, ALGORITHMS, n=1)
-        near = f"the nearest is {close[0]!r}; " if close else ""
         raise RecipeError(
-            f"there is no algorithm {name!r}", f"{near}`cohort algorithms` lists all of them"
+            f"there is no algorithm {name!r}",
+            f"{nearest(name, ALGORITHMS)}`cohort algorithms` lists all of them",
         )
     return ALGORITHMS[name].but(**dict(changes)) if changes else ALGORITHMS[name]

@@ -26,7 +26,7 @@ from cohort.train.credit import Credit
 class Batch:
     """One update as flat arrays over its T sampled tokens that carry a gradient, and its rows.
 
-    rollouts: how many count, those without a gradient included. rollout: [T], whose each token is.
+    rollout: [T], whose each token is.
     """
 
     rows: tuple[Row, ...]
@@ -35,7 +35,6 @@ class Batch:
     sampler_logprobs: Tensor
     temperatures: Tensor
     rollout: Tensor
-    rollouts: int
 
     @property
     def tokens(self) -> int:
@@ -106,7 +105,6 @@ def _batch(credit: Credit, numbers: Sequence[int], algorithm: Algorithm, cutting
         [advantages[n] for n in live],
         [weights[n] for n in live],
         cutting,
-        rollouts=len(places),
     )
 
 
@@ -116,8 +114,6 @@ def _flat(
     advantages: Sequence[NDArray[np.float64]],
     weights: Sequence[float],
     cutting: Cutting,
-    *,
-    rollouts: int = 0,
 ) -> Batch:
     families: dict[int, list[Member]] = {}
     offset = 0
@@ -140,7 +136,6 @@ def _flat(
         sampler_logprobs=_joined([rollout.logprobs for rollout in chosen], device),
         temperatures=by_token([rollout.temperature for rollout in chosen]),
         rollout=torch.arange(len(chosen)).repeat_interleave(lengths).to(device),
-        rollouts=rollouts,
     )
 
 

@@ -75,6 +75,7 @@ def _penalized(group: Group, longest: int, margin: int) -> Group:
             score,
             total=None if score.total is None else score.total + penalty,
             parts={**score.parts, "overlong": penalty},
+            whole=(score.whole or 0.0) + penalty,
         )
         for score, penalty in zip(group.scores, extra, strict=True)
     )

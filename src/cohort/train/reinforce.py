@@ -117,13 +117,15 @@ class _Step:
             return None, {}
         assert self._reference is not None, "a penalty without a reference"
         batch = whole_step(groups, counted_places(groups, self._algorithm), self._cutting)
-        gap = _logprobs(self._policy, batch) - _logprobs(self._reference, batch)
+        gap = log_ratio(self._policy, self._reference, batch)
         kl = {"kl": float(gap.mean())} if batch.tokens else {}
         return self._algorithm.beta * gap, kl
 
 
-def _logprobs(policy: Policy, batch: Batch) -> Tensor:
-    return no_grad_logprobs(policy, batch)[0].cpu().to(torch.float64)
+def log_ratio(policy: Policy, reference: Policy, batch: Batch) -> Tensor:
+    """k1 = log(pi / pi_ref) of every token, float64 [T], no gradient."""
+    ours, theirs = (no_grad_logprobs(one, batch)[0] for one in (policy, reference))
+    return (ours - theirs).cpu().to(torch.float64)
 
 
 def _pair(bounds: Sequence[float]) -> tuple[float, float]:

@@ -27,8 +27,24 @@ def check_suits(stage: Reinforce, algorithm: Algorithm, where: str) -> None:
             "rewards' own size: it would change nothing",
             "remove it, or change the learning rate",
         )
+    if algorithm.has("advantage", "steps") or algorithm.has("advantage", "each reward"):
+        _check_parts(stage, algorithm, where)
     if algorithm.chosen["advantage"] == "best-of-k":
         _check_subsets(stage, algorithm, where)
+
+
+def _check_parts(stage: Reinforce, algorithm: Algorithm, where: str) -> None:
+    """An algorithm that learns from parts of the reward has no use for what is done to the total."""
+    reason = f"and {algorithm.name} learns from parts of the reward, not from their total"
+    if stage.reward_scale != 1.0 or stage.reward_bounds != [-1e9, 1e9]:
+        raise RecipeError(
+            f"{where}: the total reward is scaled or bounded, {reason}",
+            "remove reward_scale and reward_bounds, and do it in the reward functions",
+        )
+    if algorithm.penalizes_reward:
+        raise RecipeError(
+            f"{where}: kl is in-reward, {reason}", 'use a KL term in the loss: algorithm.kl = "k3"'
+        )
 
 
 def _check_subsets(stage: Reinforce, algorithm: Algorithm, where: str) -> None:
