@@ -110,6 +110,17 @@ def test_spoilt_options_are_refused_with_the_nearest(name, place, monkeypatch, c
     assert not (place / "runs").exists()
 
 
+@pytest.mark.parametrize("steps", ["0", "-1", "many", "1.5", "1"])
+def test_a_profile_of_no_steps_or_too_many_is_refused_in_two_lines(
+    steps, place, monkeypatch, capsys
+):
+    for further in ([], ["--dry-run"]):
+        code, text = _train(monkeypatch, capsys, "--profile", steps, *further)
+        _refused((code, text), "at least 1|needs 3 steps.*stage reinforce has 2")
+        assert len(text.splitlines()) == 2
+    assert not (place / "runs").exists()
+
+
 TOKENIZERS = {
     "no end": ("eos_token", r"no end-of-sequence token"),
     "no pad": ("pad_token", r"no pad token"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from xml.etree import ElementTree
@@ -10,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cohort.report.charts import MOST_POINTS, Points, curve, nice_ticks, shares, thinned
+from cohort.report.charts import (
+    MOST_BARS,
+    MOST_POINTS,
+    Points,
+    curve,
+    nice_ticks,
+    shares,
+    stacked,
+    thinned,
+)
 
 finite = st.floats(-1e12, 1e12, allow_nan=False)
 
@@ -74,3 +84,15 @@ def test_a_share_is_drawn_with_its_interval_and_its_label_is_text() -> None:
     ElementTree.fromstring(svg)
     assert svg.count('class="interval"') == 2
     assert "&lt;b&gt;: 0.500 [0.400, 0.600]" in svg
+
+
+@given(st.lists(st.tuples(*[st.floats(0, 1e6)] * 3), max_size=150))
+def test_bars_of_parts_stand_on_each_other_inside_the_frame(rows: list[tuple[float, ...]]) -> None:
+    svg = stacked("phases", ("a", "b", "<c>"), list(enumerate(rows, start=1)))
+    for bar in ElementTree.fromstring(svg).iter("{*}g"):
+        parts = [{k: float(v) for k, v in r.items() if k != "class"} for r in bar.iter("{*}rect")]
+        for lower, upper in itertools.pairwise(parts):
+            assert upper["y"] + upper["height"] == pytest.approx(lower["y"], abs=0.11)
+        assert all(part["x"] >= 0 and part["x"] + part["width"] <= 320 for part in parts)
+        assert all(0 <= part["y"] <= 127 and part["height"] >= 0 for part in parts)
+    assert len(re.findall("<g>", svg)) <= MOST_BARS

@@ -9,6 +9,7 @@ import pytest
 from cohort.data.records import Group, Score
 from cohort.report.metric_table import METRICS
 from cohort.report.metrics import describe_groups, describe_metric
+from cohort.report.phases import PHASES
 from tests.report.runs import group, rollout
 
 
@@ -66,6 +67,11 @@ def test_a_function_that_cannot_say_does_not_pull_its_own_mean() -> None:
 def test_every_metric_of_a_group_is_in_the_table() -> None:
     for name in describe_groups([group()]):
         assert describe_metric(name) is not None, name
+
+
+def test_every_phase_of_a_step_is_in_the_table() -> None:
+    for name in PHASES:
+        assert METRICS[f"time/{name}"].unit == "seconds"
 
 
 def test_every_meaning_is_one_sentence() -> None:

@@ -72,3 +72,32 @@ def test_an_update_without_gradient_changes_nothing_and_counts():
     updater = Updater(policy, Optimizer(), updates=2)
     assert updater.update()["grad_norm"] == 0.0
     assert (updater.made, policy.version) == (1, 0)
+
+
+def test_small_updates_of_a_bfloat16_policy_add_up():
+    """A rate of 1e-5 changes a weight of 1 by less than bfloat16 can tell; a thousand of them do not."""
+    policy, _ = tiny_policy()
+    policy.model = policy.model.to(torch.bfloat16)
+    weight = policy.model.get_output_embeddings().weight
+    with torch.no_grad():
+        weight.fill_(1.0)
+    updater = Updater(policy, Optimizer(learning_rate=1e-5, schedule="constant"), updates=1000)
+    for update in range(1000):
+        weight.grad = torch.ones_like(weight)
+        updater.update()
+        if update == 0:
+            assert float(weight.detach().min()) == 1.0, "one update cannot be seen"
+    assert abs(float(weight.detach().float().mean()) - 0.99) < 1 / 256
+
+
+def test_gradients_of_parts_add_up_in_float32():
+    policy, _ = tiny_policy()
+    policy.model = policy.model.to(torch.bfloat16)
+    weight = policy.model.get_output_embeddings().weight
+    updater = Updater(policy, Optimizer(max_gradient_norm=1e9), updates=1)
+    parts = [1.0] + [2.0**-10] * 64
+    for part in parts:
+        updater.backward((weight * part).sum())
+    assert updater.update()["grad_norm"] == pytest.approx(
+        sum(parts) * weight.numel() ** 0.5, rel=1e-6
+    )

@@ -8,6 +8,7 @@ import torch
 from cohort.config.stages import Optimizer
 from cohort.objective.grpo import GRPO
 from cohort.train.batch import Cutting, no_grad_logprobs, prepare, whole_step
+from cohort.train.clock import Clock
 from cohort.train.credit import select, with_advantages
 from cohort.train.optim import Updater
 from cohort.train.reference import frozen_copy
@@ -274,7 +275,8 @@ def test_what_is_paid_for_divergence_is_more_where_the_policy_likes_a_token_more
     reference, other = tiny_policy(seed=5)
     credit = _groups()
     cutting = Cutting(tokens_per_microbatch=12, budget_tokens=48, device=CPU)
-    found = log_ratio(policy, reference, whole_step(credit.groups, credit.places, cutting))
+    everything = whole_step(credit.groups, credit.places, cutting)
+    found = log_ratio(policy, reference, everything, Clock())
     expected = []
     for g in credit.groups:
         for rollout in g.rollouts:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cohort.cli.waiting import choose_waiting
+from cohort.errors import RecipeError
 
 Set = Annotated[
     list[str] | None,
@@ -22,6 +23,17 @@ MaxNewTokens = Annotated[int, typer.Option(help="The most tokens an answer may h
 Model = Annotated[str, typer.Argument(help="A model folder, or a name on the hub.")]
 
 
+def _steps(text: str) -> int:
+    """The N of `--profile N`; the train room says which numbers there may be."""
+    try:
+        return int(text)
+    except ValueError:
+        raise RecipeError(
+            f"profile is {text!r}: it is the number of steps to measure, at least 1",
+            "3 are enough to see where the time goes",
+        ) from None
+
+
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a packaged recipe.")],
     changes: Set = None,
@@ -30,6 +42,15 @@ def train(
         bool, typer.Option("--dry-run", help="Check it, print the resolved recipe and stop.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    profile: Annotated[
+        int | None,
+        typer.Option(
+            parser=_steps,
+            metavar="N",
+            help="Measure N reinforce steps after a first one, then record the operators of one "
+            "more, which is slower; the report and profile.json say where the time went.",
+        ),
+    ] = None,
 ) -> None:
     """Train as a recipe says; prints the run folder."""
     from cohort.config.load import dump_recipe, find_recipe, load_recipe
@@ -39,14 +60,22 @@ def train(
     choose_waiting()
     if dry_run:
         from cohort.train.plan import check_names
+        from cohort.train.profile import steps_to_profile
 
         check_names(resolved, file.parent.resolve())
+        if profile is not None:
+            steps_to_profile(resolved, profile)
         typer.echo(dump_recipe(resolved), nl=False)
         return
     from cohort.train.run import train_recipe
 
     folder = train_recipe(
-        resolved, run=run, base=file.parent.resolve(), name=file.stem, quiet=quiet
+        resolved,
+        run=run,
+        base=file.parent.resolve(),
+        name=file.stem,
+        quiet=quiet,
+        profile=profile,
     )
     typer.echo(folder)
 

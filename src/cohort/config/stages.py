@@ -160,8 +160,9 @@ class Supervised(Stage):
     """Optimizer updates."""
     rows_per_step: PositiveInt = 32
     """Demonstrations per update."""
-    tokens_per_microbatch: PositiveInt = 16384
-    """The most tokens one forward pass holds; changes memory and speed, never the gradient's sum."""
+    tokens_per_microbatch: Annotated[int, Field(ge=0)] = 0
+    """The most tokens one forward pass holds; changes memory and speed, never the gradient's sum.
+    0: as suits the device: 2,048 on a CPU, whose cache holds the activations then, 16,384 on a GPU."""
     optimizer: Optimizer = Optimizer(learning_rate=1e-5, schedule="cosine")
     """The optimizer of this stage; it starts fresh."""
 
@@ -188,8 +189,9 @@ class Reinforce(Sampled):
     """What the total reward is multiplied with before advantages are made of it."""
     reward_bounds: list[float] = [-1e9, 1e9]
     """The least and the most that the total reward counts, after it was scaled."""
-    tokens_per_microbatch: PositiveInt = 16384
-    """The most tokens one forward pass holds; changes memory and speed, never the gradient's sum."""
+    tokens_per_microbatch: Annotated[int, Field(ge=0)] = 0
+    """The most tokens one forward pass holds; changes memory and speed, never the gradient's sum.
+    0: as suits the device: 2,048 on a CPU, whose cache holds the activations then, 16,384 on a GPU."""
     show_every: PositiveInt = 10
     """Steps between two groups shown in the terminal."""
     optimizer: Optimizer = Optimizer()

@@ -21,12 +21,16 @@ from transformers import AttentionInterface
 
 from cohort.data.packing import Row
 from cohort.errors import ModelError
+from cohort.policy.shared import Sharing
 
 NAME = "cohort"
 
 
 class Layout(Protocol):
     """Which token of a row sees which: one object per forward pass."""
+
+    longest: int
+    """No sequence of the row has more positions."""
 
     def attend(
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, scale: float, window: int
@@ -73,8 +77,29 @@ class Packed:
     """The layout of a training row: prompts see themselves, answers their prompt and themselves."""
 
     def __init__(self, row: Row, device: torch.device) -> None:
-        prefixes, suffixes = len(row.prefix_lengths), len(row.suffix_lengths)
+        self._row, self._device = row, device
         self.prefix = _Block(row.prefix_starts, row.prefix_lengths, device)
+        self.longest = int(row.positions.max()) + 1
+        self._sharing = Sharing(row) if device.type == "cpu" else None
+        self._masked: _Masked | None = None
+
+    def attend(
+        self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, scale: float, window: int
+    ) -> Tensor:
+        """See Layout. Keys of a prompt are copied to its answers where that cannot be avoided only."""
+        if self._sharing is not None and not 0 < window < self.longest:
+            return self._sharing.attend(query, key, value, scale=scale)
+        if self._masked is None:
+            self._masked = _Masked(self._row, self.prefix, self._device)
+        return self._masked.attend(query, key, value, scale=scale, window=window)
+
+
+class _Masked:
+    """The same with a mask, each answer beside a copy of its prompt: for windows, and off the CPU."""
+
+    def __init__(self, row: Row, prefix: _Block, device: torch.device) -> None:
+        self.prefix = prefix
+        prefixes, suffixes = len(row.prefix_lengths), len(row.suffix_lengths)
         self._suffix = _Block(row.suffix_starts, row.suffix_lengths, device) if suffixes else None
         self._causal = _CausalMask(self.prefix)
         back = np.empty(len(row.tokens), dtype=np.int64)
@@ -88,7 +113,7 @@ class Packed:
         self._back = torch.from_numpy(back).to(device)
 
     def attend(
-        self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, scale: float, window: int
+        self, query: Tensor, key: Tensor, value: Tensor, *, scale: float, window: int
     ) -> Tensor:
         """See Layout."""
         prefix_key, prefix_value = self.prefix.take(key), self.prefix.take(value)

@@ -84,10 +84,14 @@ class _TokenLogprobs(torch.autograd.Function):
             logits *= probabilities.neg_()
             logits.scatter_add_(1, tokens[part, None], of_logprob[part, None])
             logits /= heat
-            d_hidden[part] = (logits.to(weight.dtype) @ weight).to(hidden.dtype)
-            d_weight += logits.T @ hidden[part].float()
             if d_bias is not None:
                 d_bias += logits.sum(0)
+            narrow = logits.to(weight.dtype)
+            d_hidden[part] = narrow @ weight
+            if narrow is logits:
+                d_weight.addmm_(narrow.T, hidden[part])
+            else:
+                d_weight += narrow.T @ hidden[part]
         d_bias = None if bias is None or d_bias is None else d_bias.to(bias.dtype)
         return d_hidden, d_weight.to(weight.dtype), d_bias, None, None
 

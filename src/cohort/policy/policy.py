@@ -19,6 +19,10 @@ from cohort.data.records import Problem
 from cohort.errors import DataError, ModelError
 from cohort.policy.attention import Layout, Packed
 from cohort.policy.head import token_logprobs
+from cohort.policy.trunk import trunk_of
+
+ROW_TOKENS = {"cpu": 2048}
+"""Tokens of a row on a device whose activations should stay in its cache; 16,384 elsewhere."""
 
 
 class Policy:
@@ -37,6 +41,16 @@ class Policy:
         """The longest sequence the model can hold, in tokens."""
 
     @property
+    def model(self) -> PreTrainedModel:
+        """The model; its parameters are what is trained."""
+        return self._model
+
+    @model.setter
+    def model(self, model: PreTrainedModel) -> None:
+        self._model = model
+        self._trunk = trunk_of(model)
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return embeddings(self.model).device
@@ -47,10 +61,15 @@ class Policy:
         layer = self.model.get_output_embeddings()
         return layer.weight, getattr(layer, "bias", None)
 
+    def row_tokens(self, asked: int) -> int:
+        """The most tokens of a forward pass: as asked, or for 0 as many as suit the device."""
+        return asked or ROW_TOKENS.get(self.device.type, 16384)
+
     def hidden(self, tokens: Tensor, positions: Tensor, layout: Layout) -> Tensor:
         """The last hidden state of every token of one row: [T], [T] -> [T, d]."""
-        trunk = self.model.base_model
-        out = trunk(
+        if self._trunk is not None:
+            return self._trunk.hidden(tokens, positions, layout)
+        out = self.model.base_model(
             input_ids=tokens[None],
             position_ids=positions[None],
             use_cache=False,

@@ -1,4 +1,4 @@
-"""Curves as inline SVG: a line with readable axes, and shares with their intervals.
+"""Curves as inline SVG: a line with readable axes, shares with their intervals, bars of parts.
 
 Pure functions of numbers; colours and fonts are the page's. A gap in the values is a gap in the
 line, and a curve of one point, of equal points or of none is drawn too.
@@ -19,6 +19,9 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 308, 10, 126
 
 MOST_POINTS = 300
 """Points of a curve at most; longer ones are drawn as means of equal stretches."""
+
+MOST_BARS = 60
+"""Bars of a picture at most; of more steps each bar is the mean of an equal stretch."""
 
 Points = Sequence[tuple[int, float | None]]
 
@@ -94,6 +97,35 @@ def shares(name: str, rows: Sequence[tuple[str, float, Interval]]) -> str:
         )
     words = ", ".join(f"{label} {share:.3f}" for label, share, _ in rows)
     return _svg(f"{name}: {words or 'no values'}", "".join(body))
+
+
+def stacked(name: str, parts: Sequence[str], rows: Sequence[tuple[int, Sequence[float]]]) -> str:
+    """A bar a step, made of its parts; the page's classes `phase-0`, `phase-1`... colour them."""
+    stretch = max(1, math.ceil(len(rows) / MOST_BARS))
+    pieces = [rows[start : start + stretch] for start in range(0, len(rows), stretch)]
+    bars = [[mean(column) for column in zip(*(own for _, own in p), strict=True)] for p in pieces]
+    ticks = nice_ticks(0.0, max(map(sum, bars), default=0.0) or 1.0)
+    first, last = (rows[0][0], rows[-1][0]) if rows else (0, 1)
+    x = _scale((first - 0.5, last + 0.5), (LEFT, RIGHT))
+    y = _scale((0.0, ticks[-1]), (BOTTOM, TOP))
+    body = [_grid(ticks, y), _step_axis(first, last, x)]
+    for piece, bar in zip(pieces, bars, strict=True):
+        words = ", ".join(f"{part} {v:.3g}" for part, v in zip(parts, bar, strict=True) if v)
+        body.append(f"<g><title>step {piece[-1][0]}: {sum(bar):.3g}; {_escaped(words)}</title>")
+        body.append(_bar(bar, (x(piece[0][0] - 0.45), x(piece[-1][0] + 0.45)), y) + "</g>")
+    return _svg(f"{name}: {in_words([(step, sum(own)) for step, own in rows])}", "".join(body))
+
+
+def _bar(values: Sequence[float], edges: tuple[float, float], y: Callable[[float], float]) -> str:
+    """One bar between two edges, its parts from the bottom up; empty parts are not drawn."""
+    left, right = edges
+    tops = [y(sum(values[:number])) for number in range(len(values) + 1)]
+    return "".join(
+        f'<rect class="phase-{number}" x="{left:.1f}" y="{tops[number + 1]:.1f}" '
+        f'width="{right - left:.1f}" height="{tops[number] - tops[number + 1]:.1f}"/>'
+        for number, value in enumerate(values)
+        if value > 0
+    )
 
 
 def in_words(points: Points) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from cohort.report import charts, read
 from cohort.report.html_evaluations import examples, held_out
 from cohort.report.html_groups import safe, stage_groups
+from cohort.report.html_phases import stage_phases
 from cohort.report.metrics import describe_metric
 from cohort.report.summary import run_seconds, stage_seconds
 from cohort.report.text import duration, number
@@ -133,7 +134,7 @@ def _stage(db: sqlite3.Connection, row: read.StageRow, budget_bytes: int) -> str
         return ""
     first = [name for name in FIRST_CURVES.get(row.kind, ()) if name in names]
     first += [name for name in names if name.startswith("rewards/") and name.endswith("/mean")]
-    others = [name for name in names if name not in first]
+    others = [name for name in names if name not in first and not name.startswith("time/")]
     parts = [
         f"<section><h2>{safe(row.name)} <small>{safe(_cost(db, row))}</small></h2>",
         _curves(db, row, first),
@@ -141,6 +142,7 @@ def _stage(db: sqlite3.Connection, row: read.StageRow, budget_bytes: int) -> str
     if others:
         more = _curves(db, row, others)
         parts.append(f"<details><summary>{len(others)} more curves</summary>{more}</details>")
+    parts.append(stage_phases(db, row.stage))
     if budget_bytes:
         kept = stage_groups(db, row.stage, budget_bytes)
         parts.append(

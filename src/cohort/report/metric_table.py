@@ -226,6 +226,47 @@ METRICS: dict[str, Metric] = {
         "Tokens so far in the stage: sampled ones, or learned ones in a supervised stage.",
         "sum since the stage began",
     ),
+    "time/sampling": Metric(
+        "seconds",
+        "Sampling answers; it grows with their length, and with the longest one of them.",
+        "sum over the step",
+    ),
+    "time/rewards": Metric(
+        "seconds",
+        "Asking the reward functions; near 0 unless they run programs or models.",
+        "sum over the step",
+    ),
+    "time/old_logprobs": Metric(
+        "seconds",
+        "The policy's log-probabilities from before the first update; 0 where a step is one update "
+        "and no reward pays for the divergence.",
+        "sum over the step",
+    ),
+    "time/reference_logprobs": Metric(
+        "seconds", "The reference's log-probabilities; 0 without a KL term.", "sum over the step"
+    ),
+    "time/update": Metric(
+        "seconds",
+        "Forward, backward and optimizer; answers that teach nothing cost nothing here, so it "
+        "falls as problems are solved.",
+        "sum over the updates of the step",
+    ),
+    "time/saving": Metric(
+        "seconds",
+        "Writing the step before into the store, so 0 in the first; a few percent of the step.",
+        "the step",
+    ),
+    "time/other": Metric(
+        "seconds",
+        "What is left of the step: drawing problems, advantages, packing, metrics, the terminal.",
+        "the step without its phases",
+    ),
+    "threads_used": Metric(
+        "share",
+        "Processor time of the process over the step's seconds times its threads; far below 1 "
+        "means waiting: for a reward, a disk, a GPU, or one thread for another.",
+        "the step",
+    ),
     "token_accuracy": Metric(
         "share",
         "Tokens of the demonstrations that the policy would have chosen itself; it should rise, "

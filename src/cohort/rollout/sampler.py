@@ -155,6 +155,7 @@ class _Round:
         slots = self._slots
         if self._layout is None or self._layout.version != slots.version:
             self._layout = Decoding(slots)
+        self._layout.advance()
         positions = slots.offsets + slots.lengths - 1
         hidden = self._policy.hidden(slots.latest_tokens(), positions, self._layout)
         slots.clock += 1
@@ -167,12 +168,13 @@ class _Round:
         logits = torch.nn.functional.linear(hidden, weight, bias).float()
         if self._sampling.greedy:
             tokens = logits.argmax(-1)
-        else:
-            if self._heated:
-                logits = logits / slots.temperatures(lanes)[:, None]
-            tokens = inverse_transform(logits, slots.uniforms(lanes))
-        logprobs = logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
-        ended = torch.isin(tokens, self._ends)
+        elif self._heated:
+            logits = logits / slots.temperatures(lanes)[:, None]
+        logprobs = logits.log_softmax(-1)
+        if not self._sampling.greedy:
+            tokens = inverse_transform(logprobs.exp(), slots.uniforms(lanes))
+        logprobs = logprobs.gather(1, tokens[:, None])[:, 0]
+        ended = (tokens[:, None] == self._ends).any(-1)
         full = slots.append(lanes, tokens, logprobs)
         finished = (ended | full).nonzero()[:, 0]
         # From the highest lane down, so that closing a gap never moves a lane still to be freed.
@@ -194,12 +196,13 @@ class _Round:
         )
 
 
-def inverse_transform(logits: Tensor, uniforms: Tensor) -> Tensor:
+def inverse_transform(probabilities: Tensor, uniforms: Tensor) -> Tensor:
     """The token at which the cumulative distribution first exceeds the uniform: [B, V], [B] -> [B].
 
-    In float64, so that a token's chance is right to the last bit of its float32 probability.
+    In float64, so that a token's chance is right to the last bit of its float32 probability. The
+    probabilities need not add up to 1: the uniform is taken of their sum.
     """
-    cumulative = logits.softmax(-1).cumsum(-1, dtype=torch.float64)
+    cumulative = probabilities.cumsum(-1, dtype=torch.float64)
     target = uniforms * cumulative[:, -1]
     tokens = torch.searchsorted(cumulative, target[:, None], right=True)[:, 0]
-    return tokens.clamp(max=logits.shape[-1] - 1)
+    return tokens.clamp(max=probabilities.shape[-1] - 1)

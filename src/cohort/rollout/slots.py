@@ -43,7 +43,10 @@ class Finished:
 
 @dataclass(slots=True)
 class Cache:
-    """Keys and values per layer, [count, H, length, D] each, allocated at a layer's first use."""
+    """Keys and values per layer, [count, H, length, D] each, allocated at a layer's first use.
+
+    On the CPU they are float32 whatever the weights are: its kernels are faster so, and more exact.
+    """
 
     count: int
     length: int
@@ -54,7 +57,11 @@ class Cache:
         if index not in self.layers:
             # Zeros, not empty: padded values meet weights of exactly 0, and 0 * NaN is NaN.
             shape = (self.count, like.shape[1], self.length, like.shape[2])
-            self.layers[index] = (like.new_zeros(shape), like.new_zeros(shape))
+            dtype = torch.float32 if like.device.type == "cpu" else like.dtype
+            self.layers[index] = (
+                like.new_zeros(shape, dtype=dtype),
+                like.new_zeros(shape, dtype=dtype),
+            )
         return self.layers[index]
 
     def move(self, source: int, target: int, used: int) -> None:
@@ -78,6 +85,8 @@ class Slots:
     ) -> None:
         self.lanes, self._places = lanes, prompts
         self._device = device
+        self.longest = longest_prompt + longest_answer
+        """No sequence here has more positions."""
         self.prefix = Cache(prompts, longest_prompt)
         self.suffix = Cache(lanes, longest_answer)
         self.clock = 0

@@ -36,6 +36,7 @@ def train(  # noqa: PLR0913  # a front door: keywords only, each documented
     run: str | Path | None = None,
     name: str = "run",
     quiet: bool = False,
+    profile: int | None = None,
     **stage: Any,
 ) -> Path:
     """Train, and return the run's folder; raises CohortError as the command does.
@@ -43,6 +44,7 @@ def train(  # noqa: PLR0913  # a front door: keywords only, each documented
     model: a folder, a hub name, or a table such as `{"new": {"hidden": 64}}`.
     problems: what a recipe's `problems` can be, or rows: an iterable of mappings.
     rewards: functions with TRL's signature, names, or a mapping of either to weights or tables.
+    profile: how many reinforce steps to measure; the report says what their time went into.
     stages: the stages of a recipe; without it there is one, `kind` "reinforce" unless given.
     Every further keyword is a key of that one stage, for example `steps=50`.
     """
@@ -66,6 +68,7 @@ def train(  # noqa: PLR0913  # a front door: keywords only, each documented
         name=name,
         quiet=quiet,
         given=Given(objects.functions, objects.rows),
+        profile=profile,
     )
 
 

@@ -142,28 +142,31 @@ def _scored(
         temperatures=options.temperature.of_step(step, options.steps),
         slots=options.slots,
     )
-    groups = _asked(policy, problems, requests, sampling)
-    groups = penalized(
-        score_groups(groups, context.rewards), algorithm, longest=options.max_new_tokens
-    )
+    groups = _answered(policy, problems, requests, sampling, algorithm, context)
     if not algorithm.has("advantage", "greedy"):
         return groups, 0
     likeliest = replace(sampling, rollouts_per_prompt=1, greedy=True)
-    greedy = penalized(
-        score_groups(_asked(policy, problems, requests, likeliest), context.rewards),
-        algorithm,
-        longest=options.max_new_tokens,
-    )
+    greedy = _answered(policy, problems, requests, likeliest, algorithm, context)
     together = zip(groups, greedy, strict=True)
     groups = [replace(group, greedy_reward=one.rewards[0]) for group, one in together]
     return groups, sum(len(group.rollouts[0].tokens) for group in greedy)
 
 
-def _asked(
-    policy: Policy, problems: Sequence[Problem], requests: Sequence[Request], sampling: Sampling
+def _answered(
+    policy: Policy,
+    problems: Sequence[Problem],
+    requests: Sequence[Request],
+    sampling: Sampling,
+    algorithm: Algorithm,
+    context: StageContext,
 ) -> list[Group]:
-    answers = sample(policy, requests, sampling)
-    return [
+    """Groups with the answers to these problems, and their scores."""
+    with context.clock.phase("sampling"):
+        answers = sample(policy, requests, sampling)
+    groups = [
         Group(problem, request.prompt, tuple(rollouts))
         for problem, request, rollouts in zip(problems, requests, answers, strict=True)
     ]
+    with context.clock.phase("rewards"):
+        groups = score_groups(groups, context.rewards)
+    return penalized(groups, algorithm, longest=sampling.max_new_tokens)

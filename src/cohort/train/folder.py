@@ -1,6 +1,6 @@
 """The folder of a run: one recipe's run, taken once.
 
-    runs/NAME/   recipe.toml  run.db  model/  report.html
+    runs/NAME/   recipe.toml  run.db  model/  report.html  profile.json (where it was asked for)
 
 A folder that holds a run is never written into again.
 """

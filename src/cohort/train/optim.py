@@ -1,11 +1,18 @@
-"""AdamW, its schedule, and the norm of a gradient. One optimizer per stage; it starts fresh."""
+"""AdamW, its schedule, and the norm of a gradient. One optimizer per stage; it starts fresh.
+
+A policy in less than float32 keeps computing in it; what the optimizer updates is a float32 copy of
+each weight, the master, from which the policy's weights are rounded. Without it most updates of a
+small learning rate would be lost: bfloat16 has 8 bits, and a change below 1/256 of a weight rounds
+to none (Micikevicius et al. 2018, "Mixed Precision Training", section 3.1).
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cohort.config.stages import Optimizer
 from cohort.errors import TrainingError
@@ -18,8 +25,9 @@ class Updater:
     def __init__(self, policy: Policy, options: Optimizer, *, updates: int) -> None:
         self._policy, self._options, self._updates = policy, options, updates
         self._parameters = [p for p in policy.model.parameters() if p.requires_grad]
-        matrices = [p for p in self._parameters if p.ndim >= 2]
-        vectors = [p for p in self._parameters if p.ndim < 2]
+        self._masters = [_master(p) for p in self._parameters]
+        matrices = [p for p in self._masters if p.ndim >= 2]
+        vectors = [p for p in self._masters if p.ndim < 2]
         self._optimizer = torch.optim.AdamW(
             [
                 {"params": matrices, "weight_decay": options.weight_decay},
@@ -35,7 +43,13 @@ class Updater:
 
     def clear(self) -> None:
         """Forget the gradients of the last update."""
-        self._optimizer.zero_grad(set_to_none=True)
+        for parameter, master in self._pairs():
+            parameter.grad = master.grad = None
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of a part of the update's loss; parts add up in the masters' float32."""
+        loss.backward()
+        self._gather()
 
     def update(self) -> dict[str, float]:
         """One update from the gradients that are there; they are scaled down to the largest norm.
@@ -44,7 +58,8 @@ class Updater:
         Raises TrainingError when a gradient is not finite: nothing is changed then.
         """
         rate = learning_rate(self.made, self._options, updates=self._updates)
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        self._gather()
+        gradients = [p.grad for p in self._masters if p.grad is not None]
         norm = gradient_norm(gradients)
         if not math.isfinite(norm):
             raise TrainingError(
@@ -58,9 +73,36 @@ class Updater:
             for group in self._optimizer.param_groups:
                 group["lr"] = rate
             self._optimizer.step()
+            self._round()
             self._policy.version += 1
         self.made += 1
         return {"grad_norm": norm, "learning_rate": rate}
+
+    def _gather(self) -> None:
+        for parameter, master in self._pairs():
+            if master is parameter or parameter.grad is None:
+                continue
+            if master.grad is None:
+                master.grad = parameter.grad.float()
+            else:
+                master.grad += parameter.grad
+            parameter.grad = None
+
+    def _pairs(self) -> Iterator[tuple[nn.Parameter, nn.Parameter]]:
+        """Each trained weight with its master, which is itself in float32."""
+        return zip(self._parameters, self._masters, strict=True)
+
+    @torch.no_grad()
+    def _round(self) -> None:
+        for parameter, master in self._pairs():
+            if master is not parameter:
+                parameter.copy_(master)
+
+
+def _master(parameter: nn.Parameter) -> nn.Parameter:
+    if parameter.dtype in (torch.float32, torch.float64):
+        return parameter
+    return nn.Parameter(parameter.detach().float())
 
 
 def gradient_norm(gradients: list[Tensor]) -> float:

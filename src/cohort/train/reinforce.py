@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import torch
@@ -15,6 +14,7 @@ from cohort.policy.policy import Policy
 from cohort.report.metrics import describe_groups
 from cohort.train.adapt import for_the_next, for_this_step
 from cohort.train.batch import Batch, Cutting, no_grad_logprobs, prepare, whole_step
+from cohort.train.clock import Clock
 from cohort.train.collect import Collected, collect
 from cohort.train.credit import Credit, Shaping, counted_places, with_advantages
 from cohort.train.optim import Updater
@@ -31,8 +31,9 @@ def reinforce(
     updates = options.updates_per_step * options.minibatches_per_step
     updater = Updater(policy, options.optimizer, updates=options.steps * updates)
     reference = frozen_copy(policy) if algorithm.beta else None
+    clock = context.clock
+    clock.lap()
     for step in range(1, options.steps + 1):
-        began = time.perf_counter()
         collected = collect(options, algorithm, policy, context, step)
         this = _Step(options, algorithm, policy, context, reference)
         credit, metrics = this.learn_from(collected, updater, step)
@@ -43,7 +44,10 @@ def reinforce(
         cost.trained_tokens += this.trained_tokens
         metrics = describe_groups(credit.groups) | collected.metrics | metrics
         metrics["num_tokens"] = float(cost.sampled_tokens)
-        context.step(step, metrics, seconds=time.perf_counter() - began, groups=credit.groups)
+        seconds, times = clock.lap()
+        if context.profiler is not None:
+            context.profiler.after(step, clock, seconds, times)
+        context.step(step, metrics | times, seconds=seconds, groups=credit.groups)
         if step % options.show_every == 0 or step == 1:
             context.console.group(_most_telling(credit.groups))
     return cost
@@ -63,7 +67,7 @@ class _Step:
         self._options, self._algorithm, self._policy = options, algorithm, policy
         self._context, self._reference = context, reference
         self._cutting = Cutting(
-            tokens_per_microbatch=options.tokens_per_microbatch,
+            tokens_per_microbatch=policy.row_tokens(options.tokens_per_microbatch),
             budget_tokens=options.max_new_tokens,
             device=policy.device,
             minibatches=options.minibatches_per_step,
@@ -94,6 +98,7 @@ class _Step:
             passes=options.updates_per_step,
             reference=self._reference,
             key=(self._context.seed, "entropy", self._context.name, step),
+            clock=self._context.clock,
         )
         self.trained_tokens = sum(batch.tokens for batch in batches) * options.updates_per_step
         if self._algorithm.beta:
@@ -117,14 +122,17 @@ class _Step:
             return None, {}
         assert self._reference is not None, "a penalty without a reference"
         batch = whole_step(groups, counted_places(groups, self._algorithm), self._cutting)
-        gap = log_ratio(self._policy, self._reference, batch)
+        gap = log_ratio(self._policy, self._reference, batch, self._context.clock)
         kl = {"kl": float(gap.mean())} if batch.tokens else {}
         return self._algorithm.beta * gap, kl
 
 
-def log_ratio(policy: Policy, reference: Policy, batch: Batch) -> Tensor:
+def log_ratio(policy: Policy, reference: Policy, batch: Batch, clock: Clock) -> Tensor:
     """k1 = log(pi / pi_ref) of every token, float64 [T], no gradient."""
-    ours, theirs = (no_grad_logprobs(one, batch)[0] for one in (policy, reference))
+    with clock.phase("old_logprobs"):
+        ours, _ = no_grad_logprobs(policy, batch)
+    with clock.phase("reference_logprobs"):
+        theirs, _ = no_grad_logprobs(reference, batch)
     return (ours - theirs).cpu().to(torch.float64)
 
 

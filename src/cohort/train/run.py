@@ -27,6 +27,7 @@ from cohort.train.evaluate import evaluate
 from cohort.train.folder import DATABASE, MODEL, claim
 from cohort.train.located import located
 from cohort.train.plan import Given, StagePlan, check_prompts, make_plan
+from cohort.train.profile import Profiler, steps_to_profile
 from cohort.train.reinforce import reinforce
 from cohort.train.stage import Cost, StageContext
 from cohort.train.supervised import supervised
@@ -40,13 +41,16 @@ def train_recipe(
     name: str,
     quiet: bool = False,
     given: Given | None = None,
+    profile: int | None = None,
 ) -> Path:
     """Carry a recipe out; returns the run's folder. Raises CohortError, and Interrupted on Ctrl-C.
 
     `base` is the folder that the recipe's file is in, `name` what the run is called, `given` the
-    functions and rows that some of the recipe's names stand for.
+    functions and rows that some of the recipe's names stand for, `profile` the number of reinforce
+    steps whose time is looked into.
     """
     recipe = located(recipe, base)
+    profiled = {} if profile is None else steps_to_profile(recipe, profile)
     plans = make_plan(recipe, base, given or Given())
     set_threads(recipe.threads)
     needs_pieces = recipe.model.new is not None
@@ -58,6 +62,8 @@ def train_recipe(
     with Console([plan.name for plan in plans], quiet) as console:
         this = _Run(recipe, plans, policy, folder=folder, store=store, console=console)
         this.describe(name)
+        for number, steps in profiled.items():
+            this.profile(number, steps)
         for stage, count in dropped.items():
             if count:
                 console.warn(f"stage {stage}: {count} problems are too long and were left out")
@@ -87,6 +93,7 @@ class _Run:
         self._folder, self._store, self._console = folder, store, console
         self._began = time.perf_counter()
         self._evaluations: list[tuple[str, dict[str, object]]] = []
+        self._profilers: dict[int, Profiler] = {}
 
     def describe(self, name: str) -> None:
         """Facts that a report needs, before the first step."""
@@ -109,6 +116,12 @@ class _Run:
         self._console.note(
             f"run {self._folder}, seed {self._recipe.seed}, "
             f"{facts['parameters']:,} parameters, {facts['threads']} threads"
+        )
+
+    def profile(self, stage: int, steps: int) -> None:
+        """Look into the time that so many steps of a stage will take."""
+        self._profilers[stage] = Profiler(
+            steps, stage, self._plans[stage].name, folder=self._folder, store=self._store
         )
 
     def carry_out(self) -> None:
@@ -150,6 +163,8 @@ class _Run:
                 sampled_tokens=cost.sampled_tokens,
                 trained_tokens=cost.trained_tokens,
             )
+            if number in self._profilers:
+                self._console.note("\n".join(self._profilers[number].lines()))
             if not isinstance(plan.options, Evaluate):
                 after = plan.name
 
@@ -162,6 +177,7 @@ class _Run:
             rewards=plan.rewards,
             store=self._store,
             console=self._console,
+            profiler=self._profilers.get(number),
         )
         match plan.options:
             case Supervised():

@@ -20,6 +20,7 @@ from cohort.objective.entropy import clip_cov, covariances, kl_cov, most_uncerta
 from cohort.objective.loss import policy_loss
 from cohort.policy.policy import Policy
 from cohort.train.batch import Batch, no_grad_logprobs, temperature_of
+from cohort.train.clock import Clock
 from cohort.train.optim import Updater
 from cohort.train.tally import Tally
 
@@ -33,18 +34,39 @@ def learn(
     passes: int = 1,
     reference: Policy | None = None,
     key: tuple[keyed.Part, ...] = (),
+    clock: Clock | None = None,
 ) -> dict[str, float]:
     """`passes` times an update on each batch; the metrics are the means over the updates.
 
     With one update the ratio is 1 and `old` is the policy's own; with more, its log-probabilities
-    from before the first update are computed once. `key` names what is drawn for Clip-Cov.
+    from before the first update are computed once. `key` names what is drawn for Clip-Cov;
+    `clock` is told what is done when.
     """
+    clock = clock or Clock()
     fixed: list[Tensor | None] = [None] * len(batches)
     if reference is not None and algorithm.beta and not algorithm.penalizes_reward:
-        fixed = [no_grad_logprobs(reference, batch)[0] for batch in batches]
+        with clock.phase("reference_logprobs"):
+            fixed = [no_grad_logprobs(reference, batch)[0] for batch in batches]
     old: list[Tensor | None] = [None] * len(batches)
     if passes * len(batches) > 1:
-        old = [no_grad_logprobs(policy, batch)[0] for batch in batches]
+        with clock.phase("old_logprobs"):
+            old = [no_grad_logprobs(policy, batch)[0] for batch in batches]
+    with clock.phase("update"):
+        return _updates(policy, batches, algorithm, updater, old, fixed, passes=passes, key=key)
+
+
+def _updates(
+    policy: Policy,
+    batches: Sequence[Batch],
+    algorithm: Algorithm,
+    updater: Updater,
+    old: Sequence[Tensor | None],
+    fixed: Sequence[Tensor | None],
+    *,
+    passes: int,
+    key: tuple[keyed.Part, ...],
+) -> dict[str, float]:
+    """The updates, given the log-probabilities of the policy from before and of the reference."""
     seen = []
     for number in range(passes * len(batches)):
         place = number % len(batches)
@@ -55,7 +77,7 @@ def learn(
         for row in batch.rows:
             tokens = _tokens(policy, batch, row, algorithm, old[place], fixed[place], chosen)
             loss = policy_loss(algorithm, tokens)
-            loss.backward()
+            updater.backward(loss)
             tally.add(tokens, loss.detach())
         seen.append(tally.metrics() | updater.update())
     updater.clear()

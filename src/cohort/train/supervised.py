@@ -27,7 +27,10 @@ def supervised(options: Supervised, policy: Policy, context: StageContext) -> Co
         )
         families = _families(rows, policy)
         metrics = imitate(
-            policy, families, updater, tokens_per_microbatch=options.tokens_per_microbatch
+            policy,
+            families,
+            updater,
+            tokens_per_microbatch=policy.row_tokens(options.tokens_per_microbatch),
         )
         cost.trained_tokens += sum(len(f.members[0].tokens) for f in families)
         metrics["num_tokens"] = float(cost.trained_tokens)
@@ -45,7 +48,7 @@ def imitate(
     for piece in cut(families, tokens_per_row=tokens_per_microbatch):
         logprobs, _ = policy.logprobs(pack_plain(piece))
         part = negative_log_likelihood(logprobs).sum() / tokens
-        part.backward()
+        updater.backward(part)
         loss += float(part.detach())
     metrics = {"loss": loss} | updater.update()
     updater.clear()

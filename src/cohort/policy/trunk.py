@@ -1,0 +1,298 @@
+"""The trunk of a Llama-like decoder written out: the very same weights, fewer and larger operations.
+
+Query, key and value are one matrix product, gate and up another: their weights are laid side by side
+in one piece of memory of which the model's own parameters are views, so nothing is copied and an
+optimizer's update is seen at once. Known: Llama, Mistral, Qwen2 and Qwen3 with plain linear layers.
+Whatever else a model is or has become (adapters, biases behind the residual stream), `trunk_of` says
+None and its own modules are used; `probe` compares the two before anything is trained.
+
+    T tokens of a row, d hidden width, f feed-forward width, Hq query and Hk key heads of width D.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding, linear, silu
+from transformers.modeling_utils import PreTrainedModel
+from transformers.models.llama.modeling_llama import LlamaForCausalLM
+from transformers.models.mistral.modeling_mistral import MistralForCausalLM
+from transformers.models.qwen2.modeling_qwen2 import Qwen2ForCausalLM
+from transformers.models.qwen3.modeling_qwen3 import Qwen3ForCausalLM
+
+from cohort.policy.attention import Layout
+
+KNOWN = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
+"""Exactly these classes: a subclass may do something else."""
+
+STEADY_ROTATIONS = ("default", "linear", "llama3", "yarn")
+"""Kinds of rotary embedding whose angles depend on the position alone, not on the longest one."""
+
+
+class Joint:
+    """Linear layers that read the same input, as one: weights [sum of rows, d] and their biases."""
+
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
+        self.weights = [layer.weight for layer in layers]
+        self.biases = [layer.bias for layer in layers if layer.bias is not None]
+        self.rows = [weight.shape[0] for weight in self.weights]
+        self.weight = _beside(self.weights)
+        self.bias = _beside(self.biases) if self.biases else None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """[T, d] -> [T, sum of rows]."""
+        if not torch.is_grad_enabled():
+            return linear(x, self.weight, self.bias)
+        apply = cast(Callable[..., Tensor], _JointLinear.apply)
+        return apply(x, self.weight, self.bias, self.rows, *self.weights, *self.biases)
+
+
+def _beside(parameters: Sequence[Tensor]) -> Tensor:
+    """The parameters in one piece of memory, of which they become views; where they lie so, nothing moves."""
+    first = parameters[0].data
+    end, together = first.data_ptr(), True
+    for parameter in parameters:
+        together &= parameter.data_ptr() == end and parameter.is_contiguous()
+        end += parameter.numel() * parameter.element_size()
+    shape = (sum(p.shape[0] for p in parameters), *first.shape[1:])
+    if together and first.untyped_storage().data_ptr() + first.untyped_storage().nbytes() >= end:
+        return torch.as_strided(first, shape, first.stride())
+    joined = torch.cat([p.data for p in parameters])
+    for parameter, part in zip(
+        parameters, joined.split([p.shape[0] for p in parameters]), strict=True
+    ):
+        parameter.data = part
+    return joined
+
+
+class _JointLinear(torch.autograd.Function):
+    """x W^T + b for all layers at once; the gradient of each is its slice of one product."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        rows: list[int],
+        *parameters: Tensor,
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.rows, ctx.biased = rows, bias is not None
+        return linear(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        (gradient,) = gradients
+        x, weight = ctx.saved_tensors
+        of_weight = (gradient.T @ x).split(ctx.rows)
+        of_bias = gradient.sum(0).split(ctx.rows) if ctx.biased else ()
+        return gradient @ weight, None, None, None, *of_weight, *of_bias
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    before_attention: Tensor
+    query_key_value: Joint
+    query_norm: Tensor | None
+    key_norm: Tensor | None
+    output: Tensor
+    before_feed_forward: Tensor
+    gate_up: Joint
+    down: Tensor
+    scale: float
+    window: int
+
+
+class Trunk:
+    """The decoder below its head."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        base, config = cast(Any, model).model, model.config
+        self._embeddings = base.embed_tokens.weight
+        self._pad = base.embed_tokens.padding_idx  # whose embedding transformers does not train
+        self._last_norm = base.norm.weight
+        self._epsilon = float(base.norm.variance_epsilon)
+        self._width = int(base.layers[0].self_attn.head_dim)
+        self._query_heads = int(config.num_attention_heads)
+        self._key_heads = int(config.num_key_value_heads)
+        self._rotary = base.rotary_emb
+        self._angles: tuple[Tensor, Tensor] | None = None
+        everywhere = config.sliding_window if type(model) is MistralForCausalLM else None
+        self._layers = [_layer(layer, everywhere) for layer in base.layers]
+
+    def hidden(self, tokens: Tensor, positions: Tensor, layout: Layout) -> Tensor:
+        """The last hidden state of every token of one row: [T], [T] -> [T, d]."""
+        heads, keys, epsilon = self._query_heads, self._key_heads, self._epsilon
+        x = embedding(tokens, self._embeddings, self._pad)
+        cosine, sine = self._rotation(positions, layout.longest, x)
+        for number, layer in enumerate(self._layers):
+            mixed = layer.query_key_value(rms_norm(x, layer.before_attention, epsilon))
+            parts = mixed.view(len(tokens), heads + 2 * keys, self._width)
+            both = parts[:, : heads + keys]
+            if layer.query_norm is not None and layer.key_norm is not None:
+                both = torch.cat(
+                    (
+                        rms_norm(both[:, :heads], layer.query_norm, epsilon),
+                        rms_norm(both[:, heads:], layer.key_norm, epsilon),
+                    ),
+                    dim=1,
+                )
+            both = rotate(both, cosine, sine)
+            seen = layout.attend(
+                number,
+                both[:, :heads],
+                both[:, heads:],
+                parts[:, heads + keys :],
+                scale=layer.scale,
+                window=layer.window,
+            )
+            x = torch.addmm(x, seen.reshape(len(tokens), -1), layer.output.t())
+            wide = layer.gate_up(rms_norm(x, layer.before_feed_forward, epsilon))
+            x = torch.addmm(x, gated(wide), layer.down.t())
+        return rms_norm(x, self._last_norm, epsilon)
+
+    def _rotation(self, positions: Tensor, longest: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosine and signed sine of each token's angles, [T, 1, D] each, in the type of the weights."""
+        if self._rotary.rope_type not in STEADY_ROTATIONS:
+            return _signed(*self._rotary(like, positions[None]))
+        if self._angles is None or len(self._angles[0]) < longest:
+            every = torch.arange(longest, device=positions.device)
+            with torch.inference_mode(False), torch.no_grad():
+                self._angles = _signed(*self._rotary(like.new_empty(0), every[None]))
+        return self._angles[0][positions], self._angles[1][positions]
+
+
+def trunk_of(model: PreTrainedModel) -> Trunk | None:
+    """The written-out trunk of a model whose layers are all known, else None."""
+    if type(model) not in KNOWN:
+        return None
+    for layer in cast(Any, model).model.layers:
+        attention, feed_forward = layer.self_attn, layer.mlp
+        joined = (
+            (attention.q_proj, attention.k_proj, attention.v_proj),
+            (feed_forward.gate_proj, feed_forward.up_proj),
+        )
+        into_stream = (attention.o_proj, feed_forward.down_proj)
+        if any(type(part) is not nn.Linear for part in (*joined[0], *joined[1], *into_stream)):
+            return None
+        if any(part.bias is not None for part in into_stream):
+            return None
+        if any(len({part.bias is None for part in parts}) > 1 for parts in joined):
+            return None
+        if model.config.hidden_act not in ("silu", "swish"):
+            return None
+    return Trunk(model)
+
+
+def _layer(layer: Any, everywhere: int | None) -> _Layer:
+    attention, feed_forward = layer.self_attn, layer.mlp
+    query_norm, key_norm = getattr(attention, "q_norm", None), getattr(attention, "k_norm", None)
+    return _Layer(
+        before_attention=layer.input_layernorm.weight,
+        query_key_value=Joint((attention.q_proj, attention.k_proj, attention.v_proj)),
+        query_norm=None if query_norm is None else query_norm.weight,
+        key_norm=None if key_norm is None else key_norm.weight,
+        output=attention.o_proj.weight,
+        before_feed_forward=layer.post_attention_layernorm.weight,
+        gate_up=Joint((feed_forward.gate_proj, feed_forward.up_proj)),
+        down=feed_forward.down_proj.weight,
+        scale=float(attention.scaling),
+        window=int(getattr(attention, "sliding_window", everywhere) or 0),
+    )
+
+
+def _signed(cosine: Tensor, sine: Tensor) -> tuple[Tensor, Tensor]:
+    """[1, T, D] each -> [T, 1, D], the sine's first half negated, as `rotate` wants them."""
+    half = sine.shape[-1] // 2
+    sine = torch.cat((-sine[..., :half], sine[..., half:]), dim=-1)
+    return cosine[0][:, None], sine[0][:, None]
+
+
+def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Rotary embedding (Su et al. 2021) of [T, H, D]: pairs are half of the width apart."""
+    if not torch.is_grad_enabled():
+        return torch.addcmul(x * cosine, x.roll(x.shape[-1] // 2, -1), sine)
+    return cast(Callable[..., Tensor], _Rotate.apply)(x, cosine, sine)
+
+
+class _Rotate(torch.autograd.Function):
+    """A rotation; its gradient is the rotation back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        ctx.save_for_backward(cosine, sine)
+        return torch.addcmul(x * cosine, x.roll(x.shape[-1] // 2, -1), sine)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        cosine, sine = ctx.saved_tensors
+        half = gradient.shape[-1] // 2
+        return torch.addcmul(gradient * cosine, gradient.roll(half, -1), -sine), None, None
+
+
+def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    """x / sqrt(mean(x^2) + epsilon) * weight over the last dimension, sums in float32."""
+    if not torch.is_grad_enabled():
+        return torch.nn.functional.rms_norm(x, (x.shape[-1],), weight, epsilon)
+    return cast(Callable[..., Tensor], _RMSNorm.apply)(x, weight, epsilon)
+
+
+class _RMSNorm(torch.autograd.Function):
+    """Zhang and Sennrich 2019. Kept for the gradient: the input and one number per row."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+        wide = _wide(x)
+        inverse = wide.square().mean(-1, keepdim=True).add_(epsilon).rsqrt_()
+        ctx.save_for_backward(x, weight, inverse)
+        return (wide * inverse).mul_(weight).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        x, weight, inverse = ctx.saved_tensors
+        gradient, unit = _wide(gradient), _wide(x) * inverse
+        of_weight = (gradient * unit).flatten(0, -2).sum(0)
+        scaled = gradient * weight
+        along = (scaled * unit).mean(-1, keepdim=True)
+        of_x = scaled.addcmul_(unit, along, value=-1.0).mul_(inverse)
+        return of_x.to(x.dtype), of_weight.to(weight.dtype), None
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def gated(x: Tensor) -> Tensor:
+    """SwiGLU's middle: [T, 2f], gate and up side by side -> silu(gate) * up, [T, f]."""
+    gate, up = x.chunk(2, dim=-1)
+    if not torch.is_grad_enabled():
+        return silu(gate).mul_(up)
+    return cast(Callable[..., Tensor], _Gated.apply)(x)
+
+
+class _Gated(torch.autograd.Function):
+    """Kept for the gradient: the input alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        gate, up = x.chunk(2, dim=-1)
+        return silu(gate).mul_(up)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+        (gradient,) = gradients
+        (x,) = ctx.saved_tensors
+        gate, up = x.chunk(2, dim=-1)
+        out = torch.empty_like(x)
+        of_gate, of_up = out.chunk(2, dim=-1)
+        torch.mul(silu(gate), gradient, out=of_up)
+        of_gate.copy_(torch.ops.aten.silu_backward(gradient * up, gate))
+        return (out,)
