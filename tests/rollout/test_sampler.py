@@ -6,6 +6,7 @@ import torch
 
 from cohort.data.packing import Family, Member, pack
 from cohort.errors import DataError
+from cohort.rollout import slots
 from cohort.rollout.sampler import Request, Sampling, inverse_transform, sample
 from tests.tiny import ARCHITECTURES, ENDS, prompts, tiny_policy
 
@@ -14,6 +15,12 @@ LENGTHS = (3, 9, 1, 17, 5)
 
 def _requests():
     return [Request(str(i), p, (1, "rollout", i)) for i, p in enumerate(prompts(LENGTHS))]
+
+
+@pytest.fixture(params=[0, 8, 32], ids="inline{}".format, autouse=True)
+def _inline_prompts(request, monkeypatch):
+    """Everything here holds whether prompts are read once per group or copied to their answers."""
+    monkeypatch.setattr(slots, "INLINE_PROMPT", request.param)
 
 
 def _tokens(groups):
@@ -53,11 +60,11 @@ def test_the_samplers_logprobs_are_the_trainers(architecture):
         assert np.abs(trained.numpy() - sampled).max() < 1e-5
 
 
-@pytest.mark.parametrize("slots", [1, 3, 7, 20])
-def test_the_number_of_slots_does_not_change_a_rollout(slots):
+@pytest.mark.parametrize("lanes", [1, 3, 7, 20])
+def test_the_number_of_slots_does_not_change_a_rollout(lanes):
     policy, _ = tiny_policy("mistral")
     wide = Sampling(rollouts_per_prompt=8, max_new_tokens=20, slots=64)
-    narrow = Sampling(rollouts_per_prompt=8, max_new_tokens=20, slots=slots)
+    narrow = Sampling(rollouts_per_prompt=8, max_new_tokens=20, slots=lanes)
     assert _tokens(sample(policy, _requests(), wide)) == _tokens(
         sample(policy, _requests(), narrow)
     )

@@ -11,7 +11,8 @@ On the CPU the tokens of prompts and of answers are gathered into padded blocks,
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from transformers import AttentionInterface
 
 from cohort.data.packing import Row
 from cohort.errors import ModelError
+from cohort.policy.flex import Flex
 from cohort.policy.shared import Sharing
 
 NAME = "cohort"
@@ -36,6 +38,39 @@ class Layout(Protocol):
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, scale: float, window: int
     ) -> Tensor:
         """query [T, Hq, D], key and value [T, Hkv, D] -> [T, Hq, D]; window 0: no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """A layer's heads: `query` of them and `key`, `width` wide each; their norms' weights [width]."""
+
+    query: int
+    key: int
+    width: int
+    query_norm: Tensor | None
+    key_norm: Tensor | None
+    epsilon: float
+    scale: float
+
+
+@runtime_checkable
+class MixedLayout(Layout, Protocol):
+    """A layout that can take what a joint projection gives as it is, where `takes_mixed` says so."""
+
+    takes_mixed: bool
+
+    def attend_mixed(
+        self,
+        layer: int,
+        mixed: Tensor,
+        heads: Heads,
+        tables: tuple[Tensor, Tensor],
+        positions: Tensor,
+    ) -> Tensor:
+        """mixed [T, (Hq + 2 Hk) D], neither normed nor rotated -> [T, Hq D].
+
+        tables: cosine and signed sine by position, float32 [.., 1, D]; positions: [T].
+        """
 
 
 def install() -> None:
@@ -81,6 +116,7 @@ class Packed:
         self.prefix = _Block(row.prefix_starts, row.prefix_lengths, device)
         self.longest = int(row.positions.max()) + 1
         self._sharing = Sharing(row) if device.type == "cpu" else None
+        self._flex = Flex(row, device) if device.type == "cuda" else None
         self._masked: _Masked | None = None
 
     def attend(
@@ -89,13 +125,15 @@ class Packed:
         """See Layout. Keys of a prompt are copied to its answers where that cannot be avoided only."""
         if self._sharing is not None and not 0 < window < self.longest:
             return self._sharing.attend(query, key, value, scale=scale)
+        if self._flex is not None:
+            return self._flex.attend(query, key, value, scale=scale, window=window)
         if self._masked is None:
             self._masked = _Masked(self._row, self.prefix, self._device)
         return self._masked.attend(query, key, value, scale=scale, window=window)
 
 
 class _Masked:
-    """The same with a mask, each answer beside a copy of its prompt: for windows, and off the CPU."""
+    """The same with a mask, each answer beside a copy of its prompt: for windows, and off CPU and CUDA."""
 
     def __init__(self, row: Row, prefix: _Block, device: torch.device) -> None:
         self.prefix = prefix

@@ -17,6 +17,7 @@ from transformers.modeling_utils import PreTrainedModel
 from cohort.data.packing import Row
 from cohort.data.records import Problem
 from cohort.errors import DataError, ModelError
+from cohort.policy import native
 from cohort.policy.attention import Layout, Packed
 from cohort.policy.head import token_logprobs
 from cohort.policy.trunk import trunk_of
@@ -64,6 +65,13 @@ class Policy:
     def row_tokens(self, asked: int) -> int:
         """The most tokens of a forward pass: as asked, or for 0 as many as suit the device."""
         return asked or ROW_TOKENS.get(self.device.type, 16384)
+
+    def decodes_natively(self, longest: int) -> bool:
+        """Whether decode steps over sequences of this many positions can use compiled kernels."""
+        trunk = self._trunk
+        if trunk is None or not trunk.steady or 0 < trunk.window < longest:
+            return False
+        return native.suits(self.head[0]) and self.model.config.head_dim <= native.WIDEST
 
     def hidden(self, tokens: Tensor, positions: Tensor, layout: Layout) -> Tensor:
         """The last hidden state of every token of one row: [T], [T] -> [T, d]."""

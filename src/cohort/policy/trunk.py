@@ -24,7 +24,8 @@ from transformers.models.mistral.modeling_mistral import MistralForCausalLM
 from transformers.models.qwen2.modeling_qwen2 import Qwen2ForCausalLM
 from transformers.models.qwen3.modeling_qwen3 import Qwen3ForCausalLM
 
-from cohort.policy.attention import Layout
+from cohort.policy import native
+from cohort.policy.attention import Heads, Layout, MixedLayout
 
 KNOWN = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
 """Exactly these classes: a subclass may do something else."""
@@ -98,13 +99,11 @@ class _JointLinear(torch.autograd.Function):
 class _Layer:
     before_attention: Tensor
     query_key_value: Joint
-    query_norm: Tensor | None
-    key_norm: Tensor | None
+    heads: Heads
     output: Tensor
     before_feed_forward: Tensor
     gate_up: Joint
     down: Tensor
-    scale: float
     window: int
 
 
@@ -117,54 +116,76 @@ class Trunk:
         self._pad = base.embed_tokens.padding_idx  # whose embedding transformers does not train
         self._last_norm = base.norm.weight
         self._epsilon = float(base.norm.variance_epsilon)
-        self._width = int(base.layers[0].self_attn.head_dim)
-        self._query_heads = int(config.num_attention_heads)
-        self._key_heads = int(config.num_key_value_heads)
         self._rotary = base.rotary_emb
-        self._angles: tuple[Tensor, Tensor] | None = None
+        self._tables: tuple[Tensor, Tensor] | None = None
         everywhere = config.sliding_window if type(model) is MistralForCausalLM else None
-        self._layers = [_layer(layer, everywhere) for layer in base.layers]
+        shape = int(config.num_attention_heads), int(config.num_key_value_heads)
+        self._layers = [_layer(layer, shape, everywhere) for layer in base.layers]
+        self.window = min((layer.window for layer in self._layers if layer.window), default=0)
+        """The shortest sliding window of a layer; 0: none has one."""
 
     def hidden(self, tokens: Tensor, positions: Tensor, layout: Layout) -> Tensor:
         """The last hidden state of every token of one row: [T], [T] -> [T, d]."""
-        heads, keys, epsilon = self._query_heads, self._key_heads, self._epsilon
+        epsilon = self._epsilon
         x = embedding(tokens, self._embeddings, self._pad)
-        cosine, sine = self._rotation(positions, layout.longest, x)
+        rotation = self._rotation(positions, layout.longest, x)
         for number, layer in enumerate(self._layers):
             mixed = layer.query_key_value(rms_norm(x, layer.before_attention, epsilon))
-            parts = mixed.view(len(tokens), heads + 2 * keys, self._width)
-            both = parts[:, : heads + keys]
-            if layer.query_norm is not None and layer.key_norm is not None:
-                both = torch.cat(
-                    (
-                        rms_norm(both[:, :heads], layer.query_norm, epsilon),
-                        rms_norm(both[:, heads:], layer.key_norm, epsilon),
-                    ),
-                    dim=1,
-                )
-            both = rotate(both, cosine, sine)
-            seen = layout.attend(
-                number,
-                both[:, :heads],
-                both[:, heads:],
-                parts[:, heads + keys :],
-                scale=layer.scale,
-                window=layer.window,
-            )
+            if isinstance(layout, MixedLayout) and layout.takes_mixed:
+                assert self._tables is not None, "a mixed layout needs steady rotations"
+                seen = layout.attend_mixed(number, mixed, layer.heads, self._tables, positions)
+            else:
+                seen = self._attend(number, layer, mixed, rotation, layout)
             x = torch.addmm(x, seen.reshape(len(tokens), -1), layer.output.t())
             wide = layer.gate_up(rms_norm(x, layer.before_feed_forward, epsilon))
             x = torch.addmm(x, gated(wide), layer.down.t())
         return rms_norm(x, self._last_norm, epsilon)
 
+    def _attend(
+        self,
+        number: int,
+        layer: _Layer,
+        mixed: Tensor,
+        rotation: tuple[Tensor, Tensor],
+        layout: Layout,
+    ) -> Tensor:
+        heads = layer.heads
+        count = heads.query + heads.key
+        parts = mixed.view(len(mixed), count + heads.key, heads.width)
+        both = parts[:, :count]
+        if heads.query_norm is not None and heads.key_norm is not None:
+            queries, keys = both.split((heads.query, heads.key), dim=1)
+            normed = (
+                rms_norm(queries, heads.query_norm, heads.epsilon),
+                rms_norm(keys, heads.key_norm, heads.epsilon),
+            )
+            both = torch.cat(normed, dim=1)
+        both = rotate(both, *rotation)
+        return layout.attend(
+            number,
+            both[:, : heads.query],
+            both[:, heads.query :],
+            parts[:, count:],
+            scale=heads.scale,
+            window=layer.window,
+        )
+
+    @property
+    def steady(self) -> bool:
+        """Whether a position's rotation depends on nothing else."""
+        return self._rotary.rope_type in STEADY_ROTATIONS
+
     def _rotation(self, positions: Tensor, longest: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """Cosine and signed sine of each token's angles, [T, 1, D] each, in the type of the weights."""
-        if self._rotary.rope_type not in STEADY_ROTATIONS:
+        if not self.steady:
             return _signed(*self._rotary(like, positions[None]))
-        if self._angles is None or len(self._angles[0]) < longest:
+        if self._tables is None or len(self._tables[0]) < longest:
             every = torch.arange(longest, device=positions.device)
             with torch.inference_mode(False), torch.no_grad():
-                self._angles = _signed(*self._rotary(like.new_empty(0), every[None]))
-        return self._angles[0][positions], self._angles[1][positions]
+                wide = torch.empty(0, device=positions.device)  # float32, whatever the weights are
+                self._tables = _signed(*self._rotary(wide, every[None]))
+        cosine, sine = self._tables
+        return cosine[positions].to(like.dtype), sine[positions].to(like.dtype)
 
 
 def trunk_of(model: PreTrainedModel) -> Trunk | None:
@@ -189,19 +210,26 @@ def trunk_of(model: PreTrainedModel) -> Trunk | None:
     return Trunk(model)
 
 
-def _layer(layer: Any, everywhere: int | None) -> _Layer:
+def _layer(layer: Any, shape: tuple[int, int], everywhere: int | None) -> _Layer:
     attention, feed_forward = layer.self_attn, layer.mlp
     query_norm, key_norm = getattr(attention, "q_norm", None), getattr(attention, "k_norm", None)
+    heads = Heads(
+        query=shape[0],
+        key=shape[1],
+        width=int(attention.head_dim),
+        query_norm=None if query_norm is None else query_norm.weight,
+        key_norm=None if key_norm is None else key_norm.weight,
+        epsilon=float(layer.input_layernorm.variance_epsilon),
+        scale=float(attention.scaling),
+    )
     return _Layer(
         before_attention=layer.input_layernorm.weight,
         query_key_value=Joint((attention.q_proj, attention.k_proj, attention.v_proj)),
-        query_norm=None if query_norm is None else query_norm.weight,
-        key_norm=None if key_norm is None else key_norm.weight,
+        heads=heads,
         output=attention.o_proj.weight,
         before_feed_forward=layer.post_attention_layernorm.weight,
         gate_up=Joint((feed_forward.gate_proj, feed_forward.up_proj)),
         down=feed_forward.down_proj.weight,
-        scale=float(attention.scaling),
         window=int(getattr(attention, "sliding_window", everywhere) or 0),
     )
 
@@ -238,9 +266,14 @@ class _Rotate(torch.autograd.Function):
 
 def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
     """x / sqrt(mean(x^2) + epsilon) * weight over the last dimension, sums in float32."""
-    if not torch.is_grad_enabled():
-        return torch.nn.functional.rms_norm(x, (x.shape[-1],), weight, epsilon)
-    return cast(Callable[..., Tensor], _RMSNorm.apply)(x, weight, epsilon)
+    if torch.is_grad_enabled():
+        return cast(Callable[..., Tensor], _RMSNorm.apply)(x, weight, epsilon)
+    if native.suits(x, weight):
+        out = torch.empty_like(x)
+        rows, narrow = x.numel() // len(weight), x.dtype == torch.bfloat16
+        native.call("rms_norm", x, weight, out, None, rows, len(weight), epsilon, narrow)
+        return out
+    return torch.nn.functional.rms_norm(x, (x.shape[-1],), weight, epsilon)
 
 
 class _RMSNorm(torch.autograd.Function):
@@ -248,15 +281,31 @@ class _RMSNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
-        wide = _wide(x)
-        inverse = wide.square().mean(-1, keepdim=True).add_(epsilon).rsqrt_()
+        x = x.contiguous()
+        ctx.native = native.suits(x, weight)
+        if ctx.native:
+            rows, narrow = x.numel() // len(weight), x.dtype == torch.bfloat16
+            out, inverse = torch.empty_like(x), x.new_empty(rows, dtype=torch.float32)
+            native.call("rms_norm", x, weight, out, inverse, rows, len(weight), epsilon, narrow)
+        else:
+            wide = _wide(x)
+            inverse = wide.square().mean(-1, keepdim=True).add_(epsilon).rsqrt_()
+            out = (wide * inverse).mul_(weight).to(x.dtype)
         ctx.save_for_backward(x, weight, inverse)
-        return (wide * inverse).mul_(weight).to(x.dtype)
+        return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = gradients
         x, weight, inverse = ctx.saved_tensors
+        if ctx.native:
+            narrow, gradient = x.dtype == torch.bfloat16, gradient.contiguous()
+            of_x, of_weight = torch.empty_like(x), torch.zeros_like(weight, dtype=torch.float32)
+            native.call(
+                "rms_norm_backward", gradient, x, weight, inverse, of_x, of_weight,
+                len(inverse), len(weight), narrow,
+            )  # fmt: skip
+            return of_x, of_weight.to(weight.dtype), None
         gradient, unit = _wide(gradient), _wide(x) * inverse
         of_weight = (gradient * unit).flatten(0, -2).sum(0)
         scaled = gradient * weight
@@ -271,10 +320,19 @@ def _wide(x: Tensor) -> Tensor:
 
 def gated(x: Tensor) -> Tensor:
     """SwiGLU's middle: [T, 2f], gate and up side by side -> silu(gate) * up, [T, f]."""
+    if torch.is_grad_enabled():
+        return cast(Callable[..., Tensor], _Gated.apply)(x)
+    return _gated(x)
+
+
+def _gated(x: Tensor) -> Tensor:
+    rows, width = x.shape[0], x.shape[1] // 2
+    if native.suits(x):
+        out = x.new_empty(rows, width)
+        native.call("gated", x, out, rows, width, x.dtype == torch.bfloat16)
+        return out
     gate, up = x.chunk(2, dim=-1)
-    if not torch.is_grad_enabled():
-        return silu(gate).mul_(up)
-    return cast(Callable[..., Tensor], _Gated.apply)(x)
+    return silu(gate).mul_(up)
 
 
 class _Gated(torch.autograd.Function):
@@ -283,15 +341,20 @@ class _Gated(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        gate, up = x.chunk(2, dim=-1)
-        return silu(gate).mul_(up)
+        return _gated(x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
         (gradient,) = gradients
         (x,) = ctx.saved_tensors
-        gate, up = x.chunk(2, dim=-1)
         out = torch.empty_like(x)
+        gradient = gradient.contiguous()
+        if native.suits(x, gradient):
+            rows, width = gradient.shape
+            narrow = x.dtype == torch.bfloat16
+            native.call("gated_backward", gradient, x, out, rows, width, narrow)
+            return (out,)
+        gate, up = x.chunk(2, dim=-1)
         of_gate, of_up = out.chunk(2, dim=-1)
         torch.mul(silu(gate), gradient, out=of_up)
         of_gate.copy_(torch.ops.aten.silu_backward(gradient * up, gate))

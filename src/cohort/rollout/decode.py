@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from cohort.data.packing import Row
-from cohort.policy.attention import Packed
+from cohort.policy import native
+from cohort.policy.attention import Heads, Packed
 from cohort.rollout.slots import Slots
 from cohort.rollout.two_parts import Fused, Grid, Masked
 
@@ -38,21 +39,32 @@ class Decoding:
         self._slots = slots
         self.version = slots.version
         self.longest = slots.longest
-        self._live = slots.live
+        self._live, self._lead = slots.live, slots.lead
         spans = slots.answer_lengths()
         self._ahead = max(spans) - slots.clock
         self._ragged = min(spans) < max(spans)
-        self._hidden: Tensor | None = None
         grid = Grid(slots)
+        self._short_prompts = min(slots.prompt_lengths()) < slots.lead
         self._masked = Masked(slots, grid)
         self._fused = Fused(slots, grid) if slots.offsets.device.type == "cpu" else None
+        self.takes_mixed = slots.native
+        self._scratch = torch.empty(slots.suffix.length) if slots.native else None
 
     def advance(self) -> None:
         """A step begins: every live answer has one token more than in the last."""
-        slots = self._slots
-        self._span = self._ahead + slots.clock
+        slots, lead = self._slots, self._lead
+        if self.takes_mixed:
+            self._last = slots.lengths + lead
+            self._column = self._last - 1
+            self._first = lead - slots.offsets if lead else torch.zeros_like(self._last)
+            return
+        self._end = lead + self._ahead + slots.clock
+        self._hidden: Tensor | None = None
         if self._ragged:
-            self._hidden = slots.steps[: self._span] >= slots.lengths[:, None]
+            self._hidden = slots.steps[: self._end] >= lead + slots.lengths[:, None]
+        if self._short_prompts:
+            before = slots.steps[: self._end] < lead - slots.offsets[:, None]
+            self._hidden = before if self._hidden is None else self._hidden | before
 
     def attend(
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, scale: float, window: int
@@ -60,33 +72,56 @@ class Decoding:
         """See policy.attention.Layout."""
         self._write(layer, key, value)
         if self._fused is not None and not 0 < window < self.longest:
-            return self._fused.attend(layer, query, key.shape[1], scale, self._hidden, self._span)
+            return self._fused.attend(layer, query, key.shape[1], scale, self._hidden, self._end)
         return self._masked.attend(
-            layer,
-            query,
-            key,
-            scale=scale,
-            window=window,
-            hidden=self._within(window),
-            t=self._span,
+            layer, query, key, scale=scale, window=window, hidden=self._within(window)
         )
+
+    def attend_mixed(
+        self,
+        layer: int,
+        mixed: Tensor,
+        heads: Heads,
+        tables: tuple[Tensor, Tensor],
+        positions: Tensor,
+    ) -> Tensor:
+        """See policy.attention.MixedLayout: by the compiled kernels, and torch's for long prompts."""
+        assert self._fused is not None, "compiled kernels are for the CPU"
+        live, narrow = self._live, mixed.dtype == torch.bfloat16
+        keys, values = self._slots.suffix.layer(
+            layer, mixed.view(live, -1, heads.width)[:, : heads.key]
+        )
+        sizes = (live, heads.query, heads.key, heads.width, values.shape[2], narrow)
+        query = mixed.new_empty(live, heads.query, heads.width, dtype=torch.float32)
+        native.call(
+            "decode_enter", mixed, heads.query_norm, heads.key_norm, heads.epsilon, *tables,
+            positions, self._column, heads.scale, query, keys, values, *sizes,
+        )  # fmt: skip
+        theirs = total = back = None
+        if not self._lead:
+            theirs, total, back = self._fused.prompts(layer, query, heads.key, 1.0)
+        out = mixed.new_empty(live, heads.query * heads.width)
+        native.call(
+            "decode_attend", query, keys, values, self._first, self._last, theirs, total, back,
+            self._scratch, out, *sizes,
+        )  # fmt: skip
+        return out
 
     def _write(self, layer: int, key: Tensor, value: Tensor) -> None:
         """Keep the keys and values of the latest tokens."""
         slots = self._slots
         keys, values = slots.suffix.layer(layer, key)
         if self._ragged:
-            lanes, last = slots.index[: self._live], slots.lengths - 1
+            lanes, last = slots.index[: self._live], self._lead + slots.lengths - 1
             keys[lanes, :, last] = key.to(keys.dtype)
             values[lanes, :, last] = value.to(values.dtype)
         else:
-            keys[: self._live, :, self._span - 1] = key
-            values[: self._live, :, self._span - 1] = value
+            keys[: self._live, :, self._end - 1] = key
+            values[: self._live, :, self._end - 1] = value
 
-    def _within(self, window: int) -> Tensor | None:
+    def _within(self, window: int) -> Tensor:
         """What is hidden of the answers themselves, that which a window has left behind included."""
-        if not 0 < window < self._span:
-            return self._hidden
         slots = self._slots
-        far = slots.steps[: self._span] < (slots.lengths - window)[:, None]
-        return far if self._hidden is None else self._hidden | far
+        steps, lengths = slots.steps[: self._end - self._lead], slots.lengths[:, None]
+        hidden = steps >= lengths
+        return hidden | (steps < lengths - window) if window else hidden

@@ -23,6 +23,7 @@ from cohort.data import keyed
 from cohort.data.packing import Family, pack
 from cohort.data.records import Rollout
 from cohort.errors import DataError
+from cohort.policy import native
 from cohort.policy.policy import Policy
 from cohort.rollout.decode import Decoding, Prefilling
 from cohort.rollout.slots import Slots
@@ -94,10 +95,12 @@ class _Round:
         self._total = len(self._waiting)
         self._done: dict[tuple[int, int], Rollout] = {}
         self._room = min(sampling.max_new_tokens, policy.context - 1)
+        longest_prompt = max((len(r.prompt) for r in requests), default=0)
         self._slots = Slots(
+            native=policy.decodes_natively(longest_prompt + self._room),
             lanes=min(sampling.slots, self._total),
             prompts=min(sampling.slots, len(requests)),
-            longest_prompt=max((len(r.prompt) for r in requests), default=0),
+            longest_prompt=longest_prompt,
             longest_answer=self._room,
             device=policy.device,
         )
@@ -135,6 +138,7 @@ class _Round:
             slots.occupy(request, member, limit=limit, temperature=temperature, draws=draws)
         if entering:
             self._prefill(entering)
+        slots.copy_prompts(slots.live - before)
         return slots.live - before
 
     def _prefill(self, entering: Sequence[tuple[int, int]]) -> None:
@@ -165,15 +169,8 @@ class _Round:
         """Sample the next token of these lanes from their hidden states; let the finished leave."""
         slots = self._slots
         weight, bias = self._policy.head
-        logits = torch.nn.functional.linear(hidden, weight, bias).float()
-        if self._sampling.greedy:
-            tokens = logits.argmax(-1)
-        elif self._heated:
-            logits = logits / slots.temperatures(lanes)[:, None]
-        logprobs = logits.log_softmax(-1)
-        if not self._sampling.greedy:
-            tokens = inverse_transform(logprobs.exp(), slots.uniforms(lanes))
-        logprobs = logprobs.gather(1, tokens[:, None])[:, 0]
+        logits = torch.nn.functional.linear(hidden, weight, bias)
+        tokens, logprobs = self._choose(lanes, logits)
         ended = (tokens[:, None] == self._ends).any(-1)
         full = slots.append(lanes, tokens, logprobs)
         finished = (ended | full).nonzero()[:, 0]
@@ -182,6 +179,21 @@ class _Round:
             self._finish(int(lanes[index]), ended=bool(ended[index]))
         if len(finished):
             self._progress(len(self._done), self._total)
+
+    def _choose(self, lanes: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """The next token of each of these lanes, and its log-probability."""
+        slots = self._slots
+        if not self._sampling.greedy and native.suits(logits):
+            return native.draw(logits, slots.temperatures(lanes), slots.uniforms(lanes))
+        logits = logits.float()
+        if self._heated and not self._sampling.greedy:
+            logits = logits / slots.temperatures(lanes)[:, None]
+        logprobs = logits.log_softmax(-1)
+        if self._sampling.greedy:
+            tokens = logits.argmax(-1)
+        else:
+            tokens = inverse_transform(logprobs.exp(), slots.uniforms(lanes))
+        return tokens, logprobs.gather(1, tokens[:, None])[:, 0]
 
     def _finish(self, lane: int, *, ended: bool) -> None:
         policy, out = self._policy, self._slots.release(lane)

@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cohort.policy.native import BLOCK
+
 
 @dataclass(slots=True)
 class _Prompt:
@@ -50,6 +52,8 @@ class Cache:
 
     count: int
     length: int
+    turned: bool = False
+    """Keys lie as [count, H, D, length] in memory, as the compiled kernels read them."""
     layers: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def layer(self, index: int, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,10 +62,10 @@ class Cache:
             # Zeros, not empty: padded values meet weights of exactly 0, and 0 * NaN is NaN.
             shape = (self.count, like.shape[1], self.length, like.shape[2])
             dtype = torch.float32 if like.device.type == "cpu" else like.dtype
-            self.layers[index] = (
-                like.new_zeros(shape, dtype=dtype),
-                like.new_zeros(shape, dtype=dtype),
-            )
+            keys, values = (like.new_zeros(shape, dtype=dtype) for _ in range(2))
+            if self.turned:
+                keys = keys.view(*shape[:2], shape[3], shape[2]).transpose(2, 3)
+            self.layers[index] = keys, values
         return self.layers[index]
 
     def move(self, source: int, target: int, used: int) -> None:
@@ -69,6 +73,15 @@ class Cache:
         for keys, values in self.layers.values():
             keys[target, :, :used] = keys[source, :, :used]
             values[target, :, :used] = values[source, :, :used]
+
+
+INLINE_PROMPT = 32
+"""Prompts up to this length are copied before each answer of theirs: reading them once per group
+saves less then than putting two parts of a softmax together costs."""
+
+
+def _padded(length: int) -> int:
+    return -(-length // BLOCK) * BLOCK
 
 
 class Slots:
@@ -82,13 +95,18 @@ class Slots:
         longest_prompt: int,
         longest_answer: int,
         device: torch.device,
+        native: bool = False,
     ) -> None:
+        self.native = native
+        """Decode steps go through compiled kernels."""
         self.lanes, self._places = lanes, prompts
         self._device = device
         self.longest = longest_prompt + longest_answer
         """No sequence here has more positions."""
         self.prefix = Cache(prompts, longest_prompt)
-        self.suffix = Cache(lanes, longest_answer)
+        self.lead = longest_prompt if longest_prompt <= INLINE_PROMPT else 0
+        """Positions before each answer that hold a copy of its prompt, at their end; 0: no copies."""
+        self.suffix = Cache(lanes, _padded(self.lead + longest_answer), turned=native)
         self.clock = 0
         """Decode steps since the beginning."""
         self.version = 0
@@ -106,8 +124,8 @@ class Slots:
         self._first: Tensor | None = None
         self.index = torch.arange(lanes, device=device)
         """0, 1, ... lanes - 1, of which decode steps take views."""
-        self.steps = torch.arange(longest_answer, device=device)
-        """0, 1, ... longest_answer - 1, likewise."""
+        self.steps = torch.arange(self.lead + longest_answer, device=device)
+        """0, 1, ... to the last position of a lane, likewise."""
 
     @property
     def live(self) -> int:
@@ -178,6 +196,20 @@ class Slots:
         assert self._first is not None, "no prompt was computed"
         return self._first[torch.tensor(self.places()[-fresh:], device=self._device)]
 
+    def copy_prompts(self, fresh: int) -> None:
+        """Put its prompt before each of the last `fresh` answers, where prompts are copied."""
+        places = self.places()[-fresh:] if self.lead else []
+        by_length: dict[int, list[int]] = {}
+        for number, place in enumerate(places):
+            by_length.setdefault(self._prompts[place].length, []).append(number)
+        for length, numbers in by_length.items():
+            lanes = torch.tensor(numbers, device=self._device) + self.live - fresh
+            sources = torch.tensor([places[n] for n in numbers], device=self._device)
+            for layer, (keys, values) in self.prefix.layers.items():
+                own_keys, own_values = self.suffix.layer(layer, keys[0].transpose(0, 1))
+                own_keys[lanes, :, self.lead - length : self.lead] = keys[sources, :, :length]
+                own_values[lanes, :, self.lead - length : self.lead] = values[sources, :, :length]
+
     def uniforms(self, lanes: Tensor) -> Tensor:
         """The uniform that belongs to the next token of each lane: float64 [k]."""
         return self._uniforms[lanes, self._length[lanes]]
@@ -225,7 +257,7 @@ class Slots:
             tensor[lane] = tensor[source]
         for tensor in (self._length, self._limit, self._offset, self._temperature):
             tensor[lane] = tensor[source]
-        self.suffix.move(source, lane, int(self._length[lane]))
+        self.suffix.move(source, lane, self.lead + int(self._length[lane]))
 
     def _close_place(self, place: int) -> None:
         last = self._prompts.pop()

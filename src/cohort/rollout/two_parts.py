@@ -58,23 +58,26 @@ class Fused:
         self._prompt_mask: Tensor | None = None
 
     def attend(
-        self, layer: int, query: Tensor, heads: int, scale: float, hidden: Tensor | None, t: int
+        self, layer: int, query: Tensor, heads: int, scale: float, hidden: Tensor | None, end: int
     ) -> Tensor:
-        """query [B, Hq, D] -> [B, Hq, D]; hidden [B, t] are the answers' positions not to be seen."""
+        """query [B, Hq, D] -> [B, Hq, D]; hidden [B, end] are positions of lanes not to be seen."""
         wide = query.float().contiguous()
-        own, own_total = self._own(layer, wide, heads, scale, hidden, t)
-        theirs, total = self._prompts(layer, wide, heads, scale)
+        own, own_total = self._own(layer, wide, heads, scale, hidden, end)
+        if self._slots.lead:
+            return own.view(query.shape).to(query.dtype)
+        theirs, total, back = self.prompts(layer, wide, heads, scale)
+        theirs, total = theirs.index_select(0, back), total.index_select(0, back)
         share = torch.sigmoid(total - own_total)[:, None]
         return torch.lerp(own, theirs, share).view(query.shape).to(query.dtype)
 
     def _own(
-        self, layer: int, query: Tensor, heads: int, scale: float, hidden: Tensor | None, t: int
+        self, layer: int, query: Tensor, heads: int, scale: float, hidden: Tensor | None, end: int
     ) -> tuple[Tensor, Tensor]:
         keys, values = self._slots.suffix.layers[layer]
         out, total = _flash(
             query.view(self._live, heads, -1, query.shape[-1]),
-            keys[: self._live, :, :t],
-            values[: self._live, :, :t],
+            keys[: self._live, :, :end],
+            values[: self._live, :, :end],
             attn_mask=None if hidden is None else self._own_mask(hidden, query.shape[1] // heads),
             scale=scale,
         )
@@ -83,10 +86,13 @@ class Fused:
     def _own_mask(self, hidden: Tensor, repeat: int) -> Tensor:
         return _additive(hidden[:, None, None, :]).expand(-1, 1, repeat, -1)
 
-    def _prompts(
+    def prompts(
         self, layer: int, query: Tensor, heads: int, scale: float
-    ) -> tuple[Tensor, Tensor]:
-        """The prompts' part and its log-sum-exp, by answer and head: [B * Hq, D], [B * Hq]."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The prompts' part [c, D], its log-sum-exp [c], and the row of each answer's head [B * Hq].
+
+        query [B, Hq, D] is float32 and contiguous; heads are those of the keys.
+        """
         grid, width = self._grid, query.shape[-1]
         keys, values = self._slots.prefix.layers[layer]
         if self._back is None or self._asked is None:
@@ -99,8 +105,7 @@ class Fused:
             attn_mask=self._prompt_mask,
             scale=scale,
         )
-        out = out.view(-1, width).index_select(0, self._back)
-        return out, total.flatten().index_select(0, self._back)
+        return out.view(-1, width), total.flatten(), self._back
 
     def _prepare(self, query_heads: int, heads: int) -> tuple[Tensor, Tensor]:
         """From the prompts' part [n, H, W, Hq / H] to the answers' [B, Hq], and the other way."""
@@ -151,18 +156,18 @@ class Masked:
         *,
         scale: float,
         window: int,
-        hidden: Tensor | None,
-        t: int,
+        hidden: Tensor,
     ) -> Tensor:
-        """query [B, Hq, D] -> [B, Hq, D]; hidden [B, t] are the answers' positions not to be seen."""
+        """query [B, Hq, D] -> [B, Hq, D]; hidden [B, t] are the answers' tokens not to be seen."""
         keys, values = self._slots.suffix.layer(layer, like)
         asked = query.to(keys.dtype) * scale
         grouped = asked.view(self._live, like.shape[1], -1, query.shape[-1])
+        first, end = self._slots.lead, self._slots.lead + hidden.shape[1]
         own = _attend(
             grouped,
-            keys[: self._live, :, :t],
-            values[: self._live, :, :t],
-            None if hidden is None else hidden[:, None, None, :],
+            keys[: self._live, :, first:end],
+            values[: self._live, :, first:end],
+            hidden[:, None, None, :],
         )
         prompts = self._prompts(layer, grouped, like, window)
         return own.merge(prompts).reshape(query.shape).to(query.dtype)

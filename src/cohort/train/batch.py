@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cohort.data.packing import Family, Member, Row, cut, pack
+from cohort.data.packing import Family, Member, Row, pack
 from cohort.data.records import Group
 from cohort.objective.algorithms import Algorithm
 from cohort.objective.choices_of_credit import Counted
 from cohort.policy.policy import Policy
 from cohort.train.credit import Credit
+from cohort.train.rows import even_cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,9 @@ def _flat(
         return torch.tensor(values, dtype=torch.float32).repeat_interleave(lengths).to(device)
 
     return Batch(
-        rows=tuple(pack(row) for row in cut(kept, tokens_per_row=cutting.tokens_per_microbatch)),
+        rows=tuple(
+            pack(row) for row in even_cut(kept, tokens_per_row=cutting.tokens_per_microbatch)
+        ),
         advantages=_joined(advantages, device),
         weights=by_token(weights),
         sampler_logprobs=_joined([rollout.logprobs for rollout in chosen], device),

@@ -9,14 +9,19 @@ to none (Micikevicius et al. 2018, "Mixed Precision Training", section 3.1).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from cohort.config.stages import Optimizer
+from cohort.data.packing import Row
 from cohort.errors import TrainingError
 from cohort.policy.policy import Policy
+from cohort.train.rows import Rows, add
+
+Seen = TypeVar("Seen")
 
 
 class Updater:
@@ -26,6 +31,7 @@ class Updater:
         self._policy, self._options, self._updates = policy, options, updates
         self._parameters = [p for p in policy.model.parameters() if p.requires_grad]
         self._masters = [_master(p) for p in self._parameters]
+        self._rows = Rows[Any](self._parameters)
         matrices = [p for p in self._masters if p.ndim >= 2]
         vectors = [p for p in self._masters if p.ndim < 2]
         self._optimizer = torch.optim.AdamW(
@@ -43,13 +49,21 @@ class Updater:
 
     def clear(self) -> None:
         """Forget the gradients of the last update."""
-        for parameter, master in self._pairs():
-            parameter.grad = master.grad = None
+        for master in self._masters:
+            master.grad = None
 
-    def backward(self, loss: Tensor) -> None:
-        """Add the gradient of a part of the update's loss; parts add up in the masters' float32."""
-        loss.backward()
-        self._gather()
+    def add_gradient(
+        self, rows: Sequence[Row], loss: Callable[[Row], tuple[Tensor, Seen]]
+    ) -> list[Seen]:
+        """Add the gradient of an update's rows; returns what `loss` keeps of each.
+
+        `loss(row)` is the row's share in the loss, and that. Sums are in float32.
+        """
+        gradients, kept = self._rows.gradient(rows, loss)
+        for own in gradients:
+            for master, gradient in zip(self._masters, own, strict=True):
+                master.grad = add(master.grad, gradient)
+        return kept
 
     def update(self) -> dict[str, float]:
         """One update from the gradients that are there; they are scaled down to the largest norm.
@@ -58,7 +72,6 @@ class Updater:
         Raises TrainingError when a gradient is not finite: nothing is changed then.
         """
         rate = learning_rate(self.made, self._options, updates=self._updates)
-        self._gather()
         gradients = [p.grad for p in self._masters if p.grad is not None]
         norm = gradient_norm(gradients)
         if not math.isfinite(norm):
@@ -78,23 +91,9 @@ class Updater:
         self.made += 1
         return {"grad_norm": norm, "learning_rate": rate}
 
-    def _gather(self) -> None:
-        for parameter, master in self._pairs():
-            if master is parameter or parameter.grad is None:
-                continue
-            if master.grad is None:
-                master.grad = parameter.grad.float()
-            else:
-                master.grad += parameter.grad
-            parameter.grad = None
-
-    def _pairs(self) -> Iterator[tuple[nn.Parameter, nn.Parameter]]:
-        """Each trained weight with its master, which is itself in float32."""
-        return zip(self._parameters, self._masters, strict=True)
-
     @torch.no_grad()
     def _round(self) -> None:
-        for parameter, master in self._pairs():
+        for parameter, master in zip(self._parameters, self._masters, strict=True):
             if master is not parameter:
                 parameter.copy_(master)
 

@@ -18,6 +18,7 @@ from cohort.config.recipe import Recipe
 from cohort.config.stages import Evaluate, Reinforce, Supervised
 from cohort.data.store import Store
 from cohort.errors import Interrupted
+from cohort.policy import native
 from cohort.policy.load import load_policy, save_policy
 from cohort.policy.policy import Policy
 from cohort.report.console import Console
@@ -103,6 +104,7 @@ class _Run:
             "model": self._recipe.model.path or "new",
             "parameters": sum(p.numel() for p in self._policy.model.parameters()),
             "threads": torch.get_num_threads(),
+            "kernels": native.missing() or "compiled",
             "versions": {
                 "cohort": version("cohort-rl"),
                 "torch": torch.__version__,

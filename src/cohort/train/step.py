@@ -7,6 +7,7 @@ forward pass (`credit`, `batch`). Here are the passes, and what is measured on t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -74,14 +75,30 @@ def _updates(
         chosen = _chosen(policy, batch, algorithm, old=old[place], key=(*key, number))
         updater.clear()
         tally = Tally(batch, algorithm)
-        for row in batch.rows:
-            tokens = _tokens(policy, batch, row, algorithm, old[place], fixed[place], chosen)
-            loss = policy_loss(algorithm, tokens)
-            updater.backward(loss)
-            tally.add(tokens, loss.detach())
+        of_row = partial(
+            _loss, policy, batch, algorithm, old=old[place], fixed=fixed[place], chosen=chosen
+        )
+        for tokens, loss in updater.add_gradient(batch.rows, of_row):
+            tally.add(tokens, loss)
         seen.append(tally.metrics() | updater.update())
     updater.clear()
     return _means(seen)
+
+
+def _loss(
+    policy: Policy,
+    batch: Batch,
+    algorithm: Algorithm,
+    row: Row,
+    *,
+    old: Tensor | None,
+    fixed: Tensor | None,
+    chosen: Tensor | None,
+) -> tuple[Tensor, tuple[Tokens, Tensor]]:
+    """A row's share in the loss; and its tokens with that share, to be counted."""
+    tokens = _tokens(policy, batch, row, algorithm, old, fixed, chosen)
+    loss = policy_loss(algorithm, tokens)
+    return loss, (tokens, loss.detach())
 
 
 def _means(seen: Sequence[dict[str, float]]) -> dict[str, float]:

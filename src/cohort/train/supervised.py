@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 
 import numpy as np
+from torch import Tensor
 
 from cohort.config.stages import Supervised
-from cohort.data.packing import Family, Member, cut, pack_plain
+from cohort.data.packing import Family, Member, Row, pack_plain
 from cohort.data.records import Demonstration
 from cohort.errors import DataError
 from cohort.objective.surrogates import negative_log_likelihood
 from cohort.policy.policy import Policy
 from cohort.train.optim import Updater
+from cohort.train.rows import even_cut
 from cohort.train.stage import Cost, StageContext
 
 
@@ -44,12 +46,14 @@ def imitate(
     """One update: every answer token of the step weighs the same, however the step is cut."""
     tokens = sum(len(f.members[0].tokens) for f in families)
     updater.clear()
-    loss = 0.0
-    for piece in cut(families, tokens_per_row=tokens_per_microbatch):
-        logprobs, _ = policy.logprobs(pack_plain(piece))
+    pieces = even_cut(families, tokens_per_row=tokens_per_microbatch)
+
+    def share(row: Row) -> tuple[Tensor, float]:
+        logprobs, _ = policy.logprobs(row)
         part = negative_log_likelihood(logprobs).sum() / tokens
-        updater.backward(part)
-        loss += float(part.detach())
+        return part, float(part.detach())
+
+    loss = sum(updater.add_gradient([pack_plain(piece) for piece in pieces], share))
     metrics = {"loss": loss} | updater.update()
     updater.clear()
     return metrics

@@ -1,0 +1,153 @@
+"""Compiled kernels for what lies between the matrix products, where there is a C compiler.
+
+`kernels.c` is compiled when it is first needed (about a second) and kept in the user's cache folder
+under a name that says from what, with what and for which processor. Without a compiler, on another
+device or in another type torch's own operations do the same, slower: `missing()` says why.
+`COHORT_NATIVE=0` in the environment asks for that.
+
+    The functions take contiguous tensors of float32 or bfloat16 and check nothing but that.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+FLAGS = (
+    "-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math",
+    "-mprefer-vector-width=512",
+)  # fmt: skip
+BLOCK = 16
+"""Lanes of the cache are a multiple of so many positions long."""
+WIDEST = 1024
+"""The widest head that the kernels have room for."""
+COMPILE_SECONDS = 120
+
+_POINTER, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
+_SIGNATURES = {
+    "rms_norm": [_POINTER] * 4 + [_INT] * 2 + [_FLOAT, ctypes.c_int],
+    "rms_norm_backward": [_POINTER] * 6 + [_INT] * 2 + [ctypes.c_int],
+    "gated": [_POINTER] * 2 + [_INT] * 2 + [ctypes.c_int],
+    "gated_backward": [_POINTER] * 3 + [_INT] * 2 + [ctypes.c_int],
+    "decode_enter": [_POINTER] * 3
+    + [_FLOAT]
+    + [_POINTER] * 4
+    + [_FLOAT]
+    + [_POINTER] * 3
+    + [_INT] * 5
+    + [ctypes.c_int],
+    "decode_attend": [_POINTER] * 10 + [_INT] * 5 + [ctypes.c_int],
+    "draw": [_POINTER] * 6 + [_INT] * 2 + [ctypes.c_int],
+}
+
+
+class Unavailable(Exception):
+    """Why there are no compiled kernels here."""
+
+
+@cache
+def _loaded() -> ctypes.CDLL | Unavailable:
+    try:
+        library = ctypes.CDLL(str(_compiled()))
+    except (Unavailable, OSError, subprocess.SubprocessError) as error:
+        return Unavailable(str(error))
+    for name, types in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.argtypes, function.restype = types, None
+    return library
+
+
+def missing() -> str:
+    """Why torch's operations are used instead; empty where the kernels are there."""
+    found = _loaded()
+    return str(found) if isinstance(found, Unavailable) else ""
+
+
+def suits(*tensors: Tensor) -> bool:
+    """Whether the kernels can work on these: on the CPU, float32 or bfloat16, contiguous."""
+    for tensor in tensors:
+        if tensor.device.type != "cpu" or tensor.dtype not in (torch.float32, torch.bfloat16):
+            return False
+        if not tensor.is_contiguous():
+            return False
+    return not isinstance(_loaded(), Unavailable)
+
+
+def call(name: str, *arguments: Tensor | float | None) -> None:
+    """Call a kernel: tensors by their address, None as no address, numbers as they are."""
+    library = _loaded()
+    assert isinstance(library, ctypes.CDLL), f"{name} without kernels: {library}"
+    getattr(library, name)(*(a.data_ptr() if isinstance(a, Tensor) else a for a in arguments))
+
+
+def draw(logits: Tensor, temperatures: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
+    """A token per row by inverse transform, and its log-probability: [B, V], [B], [B] -> [B], [B].
+
+    temperatures are float32, uniforms float64.
+    """
+    rows, vocabulary = logits.shape
+    tokens = logits.new_empty(rows, dtype=torch.int64)
+    logprobs = logits.new_empty(rows, dtype=torch.float32)
+    scratch = logits.new_empty(vocabulary, dtype=torch.float32)
+    call(
+        "draw", logits, temperatures, uniforms, scratch, tokens, logprobs,
+        rows, vocabulary, logits.dtype == torch.bfloat16,
+    )  # fmt: skip
+    return tokens, logprobs
+
+
+def _compiled() -> Path:
+    """The compiled library; compiles it where it is not in the cache yet."""
+    if os.environ.get("COHORT_NATIVE") == "0":
+        raise Unavailable("COHORT_NATIVE is 0")
+    compiler = shutil.which(os.environ.get("CC") or "cc") or shutil.which("gcc")
+    if compiler is None or os.name == "nt":
+        raise Unavailable("there is no C compiler (cc)")
+    source = files(__package__).joinpath("kernels.c").read_bytes()
+    version = subprocess.run(
+        [compiler, "--version"], capture_output=True, check=True, timeout=COMPILE_SECONDS
+    ).stdout
+    told = b"\0".join((source, version, " ".join(FLAGS).encode(), _processor().encode()))
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cohort"
+    target = folder / f"kernels-{hashlib.sha256(told).hexdigest()[:16]}.so"
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _compile(compiler, source, target)
+    return target
+
+
+def _compile(compiler: str, source: bytes, target: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        code, made = Path(scratch, "kernels.c"), Path(scratch, "kernels.so")
+        code.write_bytes(source)
+        done = subprocess.run(
+            [compiler, *FLAGS, "-fPIC", "-shared", "-o", str(made), str(code), "-lm"],
+            capture_output=True,
+            text=True,
+            timeout=COMPILE_SECONDS,
+        )
+        if done.returncode:
+            line = (done.stderr.strip().splitlines() or ["no message"])[0]
+            raise Unavailable(f"{compiler} cannot compile the kernels: {line}")
+        made.replace(target)  # at once, so that two runs cannot meet half a file
+
+
+def _processor() -> str:
+    """What -march=native depends on: the processor's kind and its instructions."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    kept = ("model name", "flags", "Features", "CPU part")
+    return "\n".join(dict.fromkeys(line for line in lines if line.startswith(kept)))

@@ -1,0 +1,294 @@
+/* What a decode step and a training row do between their matrix products, a pass over memory each.
+
+   Rows are contiguous. `bf16` says that the model's tensors hold bfloat16 and not float; everything
+   is computed in float. Nothing here allocates, knows threads, or keeps anything. Reductions may be
+   reordered (omp simd); nothing else of IEEE arithmetic is given up, so a NaN stays one. */
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define WIDEST 1024 /* of a head */
+#define BLOCK 16    /* positions, or dimensions, that are computed side by side */
+
+static inline float from_bf16(uint16_t half) {
+    uint32_t bits = (uint32_t)half << 16;
+    float value;
+    memcpy(&value, &bits, 4);
+    return value;
+}
+
+static inline uint16_t to_bf16(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)((bits >> 16) | 0x40);
+    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+/* e^x to within 2 units in the last place, 0 below e^-87: 2^n times a polynomial of the rest. */
+static inline float exponential(float x) {
+    float bounded = x < -87.0f ? -87.0f : x;
+    bounded = bounded > 88.0f ? 88.0f : bounded;
+    float n = rintf(bounded * 1.44269504f);
+    float r = bounded - n * 0.693359375f;
+    r = r + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    int32_t bits = ((int32_t)n + 127) << 23;
+    float scale;
+    memcpy(&scale, &bits, 4);
+    return x < -87.0f ? 0.0f : p * scale;
+}
+
+static inline float at(const void *values, int64_t index, int bf16) {
+    return bf16 ? from_bf16(((const uint16_t *)values)[index]) : ((const float *)values)[index];
+}
+
+static inline void put(void *values, int64_t index, int bf16, float value) {
+    if (bf16) ((uint16_t *)values)[index] = to_bf16(value);
+    else ((float *)values)[index] = value;
+}
+
+static inline float inverse_rms(const void *x, int64_t start, int64_t width, float epsilon, int bf16) {
+    float sum = 0.0f;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < width; i++) {
+        float value = at(x, start + i, bf16);
+        sum += value * value;
+    }
+    return 1.0f / sqrtf(sum / (float)width + epsilon);
+}
+
+#define BY_TYPE(call, bf16) do { if (bf16) { call(1); } else { call(0); } } while (0)
+
+/* x / rms(x) * weight: [rows, width]; `inverse` [rows] is kept for the gradient where it is not 0. */
+void rms_norm(const void *x, const void *weight, void *out, float *inverse, int64_t rows,
+              int64_t width, float epsilon, int bf16) {
+#define BODY(b)                                                                        \
+    for (int64_t row = 0; row < rows; row++) {                                         \
+        int64_t start = row * width;                                                   \
+        float scale = inverse_rms(x, start, width, epsilon, b);                        \
+        if (inverse) inverse[row] = scale;                                             \
+        _Pragma("omp simd") for (int64_t i = 0; i < width; i++)                        \
+            put(out, start + i, b, at(x, start + i, b) * scale * at(weight, i, b));    \
+    }
+    BY_TYPE(BODY, bf16);
+#undef BODY
+}
+
+/* Its gradients: of x [rows, width], and of the weight [width], which is added to. */
+void rms_norm_backward(const void *gradient, const void *x, const void *weight,
+                       const float *inverse, void *of_x, float *of_weight, int64_t rows,
+                       int64_t width, int bf16) {
+#define BODY(b)                                                                        \
+    for (int64_t row = 0; row < rows; row++) {                                         \
+        int64_t start = row * width;                                                   \
+        float scale = inverse[row], along = 0.0f;                                      \
+        _Pragma("omp simd reduction(+ : along)") for (int64_t i = 0; i < width; i++)   \
+            along += at(gradient, start + i, b) * at(weight, i, b) * at(x, start + i, b); \
+        along *= scale * scale / (float)width;                                         \
+        _Pragma("omp simd") for (int64_t i = 0; i < width; i++) {                      \
+            float value = at(x, start + i, b), slope = at(gradient, start + i, b);     \
+            of_weight[i] += slope * value * scale;                                     \
+            put(of_x, start + i, b, scale * (slope * at(weight, i, b) - value * along)); \
+        }                                                                              \
+    }
+    BY_TYPE(BODY, bf16);
+#undef BODY
+}
+
+/* silu(gate) * up of [rows, gate | up], each `width` wide. */
+void gated(const void *x, void *out, int64_t rows, int64_t width, int bf16) {
+#define BODY(b)                                                                        \
+    for (int64_t row = 0; row < rows; row++) {                                         \
+        int64_t from = 2 * row * width, to = row * width;                              \
+        _Pragma("omp simd") for (int64_t i = 0; i < width; i++) {                      \
+            float gate = at(x, from + i, b);                                           \
+            float open = gate / (1.0f + exponential(-gate));                           \
+            put(out, to + i, b, open * at(x, from + width + i, b));                    \
+        }                                                                              \
+    }
+    BY_TYPE(BODY, bf16);
+#undef BODY
+}
+
+void gated_backward(const void *gradient, const void *x, void *of_x, int64_t rows, int64_t width,
+                    int bf16) {
+#define BODY(b)                                                                        \
+    for (int64_t row = 0; row < rows; row++) {                                         \
+        int64_t from = 2 * row * width, to = row * width;                              \
+        _Pragma("omp simd") for (int64_t i = 0; i < width; i++) {                      \
+            float gate = at(x, from + i, b), up = at(x, from + width + i, b);          \
+            float slope = at(gradient, to + i, b);                                     \
+            float share = 1.0f / (1.0f + exponential(-gate));                          \
+            put(of_x, from + i, b, slope * up * share * (1.0f + gate * (1.0f - share))); \
+            put(of_x, from + width + i, b, slope * gate * share);                      \
+        }                                                                              \
+    }
+    BY_TYPE(BODY, bf16);
+#undef BODY
+}
+
+/* One head: norm (where there is a weight), rotation by a row of the tables; into `out`, float. */
+static inline void turned(const void *x, int64_t start, int64_t width, const void *norm,
+                          float epsilon, const float *cosine, const float *sine, float factor,
+                          float *out, int bf16) {
+    float plain[WIDEST];
+    float scale = norm ? inverse_rms(x, start, width, epsilon, bf16) : 1.0f;
+    for (int64_t i = 0; i < width; i++)
+        plain[i] = at(x, start + i, bf16) * scale * (norm ? at(norm, i, bf16) : 1.0f);
+    int64_t half = width / 2;
+    for (int64_t i = 0; i < half; i++) {
+        out[i] = (plain[i] * cosine[i] + plain[i + half] * sine[i]) * factor;
+        out[i + half] = (plain[i + half] * cosine[i + half] + plain[i] * sine[i + half]) * factor;
+    }
+}
+
+/* Queries, keys and values of one token per lane, side by side in `mixed` [lanes, Hq + 2 Hk, D]:
+   the queries, normed, rotated and times `scale`, into `query` [lanes, Hq, D]; key and value into
+   column `column[lane]` of the lane's cache, keys [.., Hk, D, length] and values [.., Hk, length, D]. */
+void decode_enter(const void *mixed, const void *query_norm, const void *key_norm, float epsilon,
+                  const float *cosine, const float *sine, const int64_t *position,
+                  const int64_t *column, float scale, float *query, float *keys, float *values,
+                  int64_t lanes, int64_t query_heads, int64_t key_heads, int64_t width,
+                  int64_t length, int bf16) {
+    float key[WIDEST];
+    for (int64_t lane = 0; lane < lanes; lane++) {
+        int64_t start = lane * (query_heads + 2 * key_heads) * width;
+        const float *c = cosine + position[lane] * width, *s = sine + position[lane] * width;
+        for (int64_t head = 0; head < query_heads; head++)
+            turned(mixed, start + head * width, width, query_norm, epsilon, c, s, scale,
+                   query + (lane * query_heads + head) * width, bf16);
+        for (int64_t head = 0; head < key_heads; head++) {
+            int64_t from = start + (query_heads + head) * width;
+            turned(mixed, from, width, key_norm, epsilon, c, s, 1.0f, key, bf16);
+            int64_t cell = (lane * key_heads + head) * width * length;
+            for (int64_t i = 0; i < width; i++) {
+                keys[cell + i * length + column[lane]] = key[i];
+                values[cell + column[lane] * width + i] =
+                    at(mixed, from + key_heads * width + i, bf16);
+            }
+        }
+    }
+}
+
+/* query . key of `blocks` times BLOCK positions, keys [width, length] from their first one on. Four
+   blocks at a time: a sum alone would wait for itself. */
+static inline void score(const float *q, const float *k, int64_t width, int64_t length,
+                         int64_t blocks, float *scores) {
+    int64_t b = 0;
+    for (; b + 4 <= blocks; b += 4) {
+        float sum[4 * BLOCK] = {0};
+        for (int64_t i = 0; i < width; i++)
+#pragma omp simd
+            for (int c = 0; c < 4 * BLOCK; c++) sum[c] += q[i] * k[i * length + b * BLOCK + c];
+        memcpy(scores + b * BLOCK, sum, sizeof sum);
+    }
+    for (; b < blocks; b++) {
+        float sum[BLOCK] = {0};
+        for (int64_t i = 0; i < width; i++)
+#pragma omp simd
+            for (int c = 0; c < BLOCK; c++) sum[c] += q[i] * k[i * length + b * BLOCK + c];
+        memcpy(scores + b * BLOCK, sum, sizeof sum);
+    }
+}
+
+/* The sum of weight * value over `count` positions, a multiple of 4, of `some` dimensions. */
+static inline void gather(const float *weight, const float *v, int64_t count, int64_t width,
+                          int some, float *out) {
+    float sum[4][BLOCK] = {{0}};
+    if (some == BLOCK) {
+        for (int64_t j = 0; j < count; j += 4)
+            for (int turn = 0; turn < 4; turn++)
+#pragma omp simd
+                for (int c = 0; c < BLOCK; c++)
+                    sum[turn][c] += weight[j + turn] * v[(j + turn) * width + c];
+    } else {
+        for (int64_t j = 0; j < count; j++)
+            for (int c = 0; c < some; c++) sum[0][c] += weight[j] * v[j * width + c];
+    }
+    for (int c = 0; c < some; c++) out[c] = (sum[0][c] + sum[1][c]) + (sum[2][c] + sum[3][c]);
+}
+
+/* Attention of each lane's query to positions first[lane] .. last[lane] of its own cache, put
+   together with a prompt's part where there is one: `theirs` [.., D] and its log-sum-exp `total`, of
+   which back[lane * Hq + head] says the row. `length` is a multiple of BLOCK, and `scores` is scratch
+   for as many floats. What lies beyond `last` in a cache must be finite: it is weighed with 0. */
+void decode_attend(const float *query, const float *keys, const float *values,
+                   const int64_t *first, const int64_t *last, const float *theirs,
+                   const float *total, const int64_t *back, float *scores, void *out,
+                   int64_t lanes, int64_t query_heads, int64_t key_heads, int64_t width,
+                   int64_t length, int bf16) {
+    float sum_of[WIDEST];
+    int64_t repeat = query_heads / key_heads;
+    for (int64_t lane = 0; lane < lanes; lane++) {
+        int64_t from = first[lane] / BLOCK * BLOCK, to = (last[lane] + BLOCK - 1) / BLOCK * BLOCK;
+        for (int64_t head = 0; head < query_heads; head++) {
+            const float *q = query + (lane * query_heads + head) * width;
+            int64_t cell = (lane * key_heads + head / repeat) * width * length;
+            const float *k = keys + cell, *v = values + cell;
+            score(q, k + from, width, length, (to - from) / BLOCK, scores + from);
+            for (int64_t j = from; j < first[lane]; j++) scores[j] = -INFINITY;
+            for (int64_t j = last[lane]; j < to; j++) scores[j] = -INFINITY;
+            float most[BLOCK], sums[BLOCK] = {0};
+            for (int c = 0; c < BLOCK; c++) most[c] = -INFINITY;
+            for (int64_t j = from; j < to; j += BLOCK)
+#pragma omp simd
+                for (int c = 0; c < BLOCK; c++)
+                    most[c] = scores[j + c] > most[c] ? scores[j + c] : most[c];
+            for (int c = 1; c < BLOCK; c++) most[0] = most[c] > most[0] ? most[c] : most[0];
+            for (int64_t j = from; j < to; j += BLOCK)
+#pragma omp simd
+                for (int c = 0; c < BLOCK; c++)
+                    sums[c] += scores[j + c] = exponential(scores[j + c] - most[0]);
+            float sum = 0.0f;
+            for (int c = 0; c < BLOCK; c++) sum += sums[c];
+            for (int64_t i = 0; i < width; i += BLOCK)
+                gather(scores + from, v + from * width + i, to - from, width,
+                       width - i < BLOCK ? (int)(width - i) : BLOCK, sum_of + i);
+            int64_t row = lane * query_heads + head;
+            float mine = 1.0f / sum, share = 0.0f;
+            const float *other = sum_of;
+            if (theirs) {
+                share = 1.0f / (1.0f + expf(most[0] + logf(sum) - total[back[row]]));
+                mine *= 1.0f - share;
+                other = theirs + back[row] * width;
+            }
+            for (int64_t i = 0; i < width; i++)
+                put(out, row * width + i, bf16, sum_of[i] * mine + share * other[i]);
+        }
+    }
+}
+
+/* A token per row of logits [rows, vocabulary] / temperature[row], by inverse transform of its
+   uniform: the first at which the cumulative sum exceeds uniform * sum. With its log-probability. */
+void draw(const void *logits, const float *temperature, const double *uniform, float *scratch,
+          int64_t *token, float *logprob, int64_t rows, int64_t vocabulary, int bf16) {
+    for (int64_t row = 0; row < rows; row++) {
+        float cool = 1.0f / temperature[row], most = -INFINITY;
+        double sum = 0.0, seen = 0.0;
+        for (int64_t i = 0; i < vocabulary; i++)
+            scratch[i] = at(logits, row * vocabulary + i, bf16) * cool;
+#pragma omp simd reduction(max : most)
+        for (int64_t i = 0; i < vocabulary; i++) most = scratch[i] > most ? scratch[i] : most;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < vocabulary; i++)
+            sum += (double)(scratch[i] = exponential(scratch[i] - most));
+        double target = uniform[row] * sum;
+        int64_t found = vocabulary - 1;
+        for (int64_t i = 0; i < vocabulary; i++) {
+            seen += (double)scratch[i];
+            if (seen > target) {
+                found = i;
+                break;
+            }
+        }
+        token[row] = found;
+        logprob[row] = at(logits, row * vocabulary + found, bf16) * cool - most - (float)log(sum);
+    }
+}

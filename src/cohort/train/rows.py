@@ -1,0 +1,100 @@
+"""The gradient of an update's rows, shared out among threads that compute on one core each.
+
+Torch splits every operation among its threads, and between two operations they wait for each other;
+rows need no waiting. Each thread sums the gradients of its own rows, and the sums are added in
+order, so the result is the same every time. A single thread does the same, one row after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from cohort.data.packing import Family, Row, cut
+
+Seen = TypeVar("Seen")
+Gradients = list[Tensor | None]
+
+
+class Rows(Generic[Seen]):
+    """Computes rows: `loss` says a row's share in the loss, and what else is to be kept of it."""
+
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        self._parameters = list(parameters)
+        self._pool: ThreadPoolExecutor | None = None
+
+    def gradient(
+        self, rows: Sequence[Row], loss: Callable[[Row], tuple[Tensor, Seen]]
+    ) -> tuple[list[Gradients], list[Seen]]:
+        """One gradient for each thread, to be added in order, and what was kept of each row."""
+        threads = torch.get_num_threads()
+        shares = _shares(rows, threads if self._parameters[0].device.type == "cpu" else 1)
+        if len(shares) == 1:
+            found = [self._share(rows, shares[0], loss)]
+        else:
+            self._pool = self._pool or ThreadPoolExecutor(threads, "cohort-rows")
+            try:
+                asked = [self._pool.submit(self._alone, rows, own, loss) for own in shares]
+                found = [one.result() for one in asked]
+            finally:
+                torch.set_num_threads(threads)
+        kept = {n: seen for _, own in found for n, seen in own.items()}
+        return [gradients for gradients, _ in found], [kept[n] for n in range(len(rows))]
+
+    def _alone(
+        self, rows: Sequence[Row], own: Sequence[int], loss: Callable[[Row], tuple[Tensor, Seen]]
+    ) -> tuple[Gradients, dict[int, Seen]]:
+        torch.set_num_threads(1)
+        return self._share(rows, own, loss)
+
+    def _share(
+        self, rows: Sequence[Row], own: Sequence[int], loss: Callable[[Row], tuple[Tensor, Seen]]
+    ) -> tuple[Gradients, dict[int, Seen]]:
+        total: Gradients = [None] * len(self._parameters)
+        kept: dict[int, Seen] = {}
+        for number in own:
+            value, kept[number] = loss(rows[number])
+            found = torch.autograd.grad(value, self._parameters, allow_unused=True)
+            for place, gradient in enumerate(found):
+                total[place] = add(total[place], gradient)
+        return total, kept
+
+
+def even_cut(families: Sequence[Family], *, tokens_per_row: int) -> list[list[Family]]:
+    """Families cut into rows of at most `tokens_per_row`, as many that each thread has its share.
+
+    Rows come out about equally long, give or take half of a family; a family that does not fit is
+    split as `cut` does it.
+    """
+    threads = torch.get_num_threads()
+    total = sum(family.size for family in families)
+    if not total:
+        return list(cut(families, tokens_per_row=tokens_per_row))
+    count = threads * -(-total // (threads * tokens_per_row))
+    largest = max(family.size for family in families)
+    even = -(-total // count) + largest // 2
+    return list(cut(families, tokens_per_row=min(tokens_per_row, even)))
+
+
+def add(total: Tensor | None, gradient: Tensor | None) -> Tensor | None:
+    """The sum so far and one gradient more, in float32 at least; the sum is changed in place."""
+    if gradient is None:
+        return total
+    if total is None:
+        return gradient.to(torch.promote_types(gradient.dtype, torch.float32))
+    return total.add_(gradient)
+
+
+def _shares(rows: Sequence[Row], threads: int) -> list[list[int]]:
+    """Which thread computes which rows: the longest first, each to whoever has the least to do."""
+    shares: list[list[int]] = [[] for _ in range(max(1, min(threads, len(rows))))]
+    load = [0] * len(shares)
+    for number in sorted(range(len(rows)), key=lambda n: (-len(rows[n].tokens), n)):
+        least = load.index(min(load))
+        shares[least].append(number)
+        load[least] += len(rows[number].tokens)
+    return [sorted(share) for share in shares]

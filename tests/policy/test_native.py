@@ -1,0 +1,130 @@
+"""The compiled kernels against torch's operations, and what happens where there are none."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from cohort.policy import native, trunk
+from cohort.rollout.sampler import Request, Sampling, inverse_transform, sample
+from tests.tiny import prompts, tiny_policy
+
+TYPES = {torch.float32: 2e-6, torch.bfloat16: 1e-2}
+"""How far results may be apart, relative to the largest: rounding, in the last place of the type."""
+
+pytestmark = pytest.mark.skipif(bool(native.missing()), reason=native.missing() or "all there")
+
+
+def _random(*shape, dtype=torch.float32, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
+
+
+def _close(got, expected, dtype):
+    scale = float(expected.float().abs().max())
+    torch.testing.assert_close(got.float(), expected.float(), rtol=0, atol=TYPES[dtype] * scale)
+
+
+def _both(monkeypatch, function, *inputs):
+    """The values and gradients by the kernels, and by torch in float32."""
+    results = []
+    for suits in (native.suits, lambda *_: False):
+        monkeypatch.setattr(trunk.native, "suits", suits)
+        wide = suits is not native.suits
+        leaves = [(x.float() if wide else x).clone().requires_grad_() for x in inputs]
+        out = function(*leaves)
+        slope = _random(*out.shape, seed=9).to(out.dtype)
+        results.append((out.detach(), torch.autograd.grad(out, leaves, slope)))
+        with torch.no_grad():
+            results[-1] = (*results[-1], function(*leaves))
+        monkeypatch.undo()
+    return results
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("width", [8, 48, 131])
+def test_norms_are_torchs(monkeypatch, dtype, width):
+    x, weight = _random(7, width, dtype=dtype), _random(width, dtype=dtype, seed=1)
+    ours, theirs = _both(monkeypatch, lambda a, w: trunk.rms_norm(a, w, 1e-6), x, weight)
+    _close(ours[0], theirs[0], dtype)
+    _close(ours[2], theirs[2], dtype)
+    for one, other in zip(ours[1], theirs[1], strict=True):
+        _close(one, other, dtype)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("scale", [1.0, 60.0])
+def test_gates_are_torchs(monkeypatch, dtype, scale):
+    x = (_random(5, 2 * 37) * scale).to(dtype)
+    ours, theirs = _both(monkeypatch, trunk.gated, x)
+    _close(ours[0], theirs[0], dtype)
+    _close(ours[2], theirs[2], dtype)
+    _close(ours[1][0], theirs[1][0], dtype)
+
+
+def test_what_is_not_a_number_stays_so():
+    x = torch.tensor([[1.0, float("nan"), 2.0, 3.0]])
+    with torch.no_grad():
+        assert trunk.rms_norm(x, torch.ones(4), 1e-6).isnan().all()
+        assert trunk.gated(x).isnan().tolist() == [[False, True]]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("vocabulary", [1, 5, 80, 3001])
+def test_a_drawn_token_is_that_of_the_inverse_transform(dtype, vocabulary):
+    logits = _random(400, vocabulary, dtype=dtype) * 3
+    heat = torch.rand(400, generator=torch.Generator().manual_seed(2)) + 0.5
+    uniforms = torch.rand(400, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    tokens, logprobs = native.draw(logits, heat, uniforms)
+    expected = (logits.float() / heat[:, None]).log_softmax(-1)
+    theirs = inverse_transform(expected.exp(), uniforms)
+    assert (tokens == theirs).float().mean() > 0.99, "rounding may move one in some thousands"
+    torch.testing.assert_close(
+        logprobs, expected.gather(1, tokens[:, None])[:, 0], rtol=0, atol=2e-5
+    )
+
+
+def test_a_token_without_probability_is_never_drawn():
+    logits = torch.tensor([[-float("inf"), 0.0, -float("inf"), 0.0, -float("inf")]]).expand(3, 5)
+    uniforms = torch.tensor([0.0, 0.5, 1.0 - 2**-53], dtype=torch.float64)
+    tokens, logprobs = native.draw(logits.contiguous(), torch.ones(3), uniforms)
+    assert tokens.tolist() == [1, 3, 3]
+    assert logprobs.tolist() == pytest.approx([-0.6931472] * 3)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize("longest", [9, 40], ids=["short prompts", "long prompts"])
+def test_rollouts_are_those_without_kernels(monkeypatch, architecture, longest):
+    policy, _ = tiny_policy(architecture)
+    assert policy.decodes_natively(60)
+    lengths = (3, longest, 1, 5)
+    requests = [Request(str(i), p, (1, i)) for i, p in enumerate(prompts(lengths))]
+    options = Sampling(rollouts_per_prompt=5, max_new_tokens=20, temperatures=(1.1,), slots=7)
+    ours = sample(policy, requests, options)
+    monkeypatch.setattr(native, "suits", lambda *_: False)
+    assert not policy.decodes_natively(60)
+    theirs = sample(policy, requests, options)
+    for one, other in zip(ours, theirs, strict=True):
+        for a, b in zip(one, other, strict=True):
+            assert a.tokens.tolist() == b.tokens.tolist()
+            assert abs(a.logprobs - b.logprobs).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [({"COHORT_NATIVE": "0"}, "COHORT_NATIVE is 0"), ({"PATH": "/nowhere", "CC": ""}, "compiler"),
+     ({"CC": "false"}, "non-zero exit status")],
+)  # fmt: skip
+def test_without_a_compiler_there_is_a_reason_and_the_rest_works(environment, reason, tmp_path):
+    code = (
+        "import torch; from cohort.policy import native, trunk\n"
+        "print(native.missing()); print(native.suits(torch.ones(2, 2)))\n"
+        "with torch.no_grad(): print(trunk.rms_norm(torch.ones(2, 4), torch.ones(4), 0.0).sum())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={"XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)} | environment, timeout=300,
+    )  # fmt: skip
+    said, suits, total = run.stdout.strip().splitlines()
+    assert reason in said
+    assert (suits, total) == ("False", "tensor(8.)")
