@@ -48,15 +48,16 @@ class Decoding:
         self._masked = Masked(slots, grid)
         self._fused = Fused(slots, grid) if slots.offsets.device.type == "cpu" else None
         self.takes_mixed = slots.native
-        self._scratch = torch.empty(slots.suffix.length) if slots.native else None
+        if slots.native:
+            places = torch.tensor(slots.places())
+            self._place, self._order = places, places.argsort(stable=True)
+            self._scratch = torch.empty(slots.prefix.length + slots.suffix.length)
 
     def advance(self) -> None:
         """A step begins: every live answer has one token more than in the last."""
         slots, lead = self._slots, self._lead
+        self._column = slots.lengths - 1
         if self.takes_mixed:
-            self._last = slots.lengths + lead
-            self._column = self._last - 1
-            self._first = lead - slots.offsets if lead else torch.zeros_like(self._last)
             return
         self._end = lead + self._ahead + slots.clock
         self._hidden: Tensor | None = None
@@ -85,25 +86,22 @@ class Decoding:
         tables: tuple[Tensor, Tensor],
         positions: Tensor,
     ) -> Tensor:
-        """See policy.attention.MixedLayout: by the compiled kernels, and torch's for long prompts."""
-        assert self._fused is not None, "compiled kernels are for the CPU"
-        live, narrow = self._live, mixed.dtype == torch.bfloat16
-        keys, values = self._slots.suffix.layer(
-            layer, mixed.view(live, -1, heads.width)[:, : heads.key]
-        )
-        sizes = (live, heads.query, heads.key, heads.width, values.shape[2], narrow)
-        query = mixed.new_empty(live, heads.query, heads.width, dtype=torch.float32)
+        """See policy.attention.MixedLayout."""
+        slots, live, width = self._slots, self._live, heads.width
+        sizes = (live, heads.query, heads.key, width)
+        like = mixed.view(live, -1, width)[:, : heads.key]
+        theirs, own = slots.prefix.layer(layer, like), slots.suffix.layer(layer, like)
+        query = mixed.new_empty(live, heads.query, width, dtype=torch.float32)
+        narrow = mixed.dtype == torch.bfloat16
         native.call(
             "decode_enter", mixed, heads.query_norm, heads.key_norm, heads.epsilon, *tables,
-            positions, self._column, heads.scale, query, keys, values, *sizes,
+            positions, self._column, heads.scale, query, *own, *sizes, slots.suffix.length, narrow,
         )  # fmt: skip
-        theirs = total = back = None
-        if not self._lead:
-            theirs, total, back = self._fused.prompts(layer, query, heads.key, 1.0)
-        out = mixed.new_empty(live, heads.query * heads.width)
+        out = mixed.new_empty(live, heads.query * width)
         native.call(
-            "decode_attend", query, keys, values, self._first, self._last, theirs, total, back,
-            self._scratch, out, *sizes,
+            "decode_attend", query, *theirs, *own, self._order, self._place, slots.offsets,
+            slots.lengths, self._scratch, out, *sizes, slots.prefix.length, slots.suffix.length,
+            narrow,
         )  # fmt: skip
         return out
 

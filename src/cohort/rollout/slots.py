@@ -103,8 +103,9 @@ class Slots:
         self._device = device
         self.longest = longest_prompt + longest_answer
         """No sequence here has more positions."""
-        self.prefix = Cache(prompts, longest_prompt)
-        self.lead = longest_prompt if longest_prompt <= INLINE_PROMPT else 0
+        self.prefix = Cache(prompts, _padded(longest_prompt), turned=native)
+        copied = not native and longest_prompt <= INLINE_PROMPT
+        self.lead = longest_prompt if copied else 0
         """Positions before each answer that hold a copy of its prompt, at their end; 0: no copies."""
         self.suffix = Cache(lanes, _padded(self.lead + longest_answer), turned=native)
         self.clock = 0

@@ -65,8 +65,7 @@ class Fused:
         own, own_total = self._own(layer, wide, heads, scale, hidden, end)
         if self._slots.lead:
             return own.view(query.shape).to(query.dtype)
-        theirs, total, back = self.prompts(layer, wide, heads, scale)
-        theirs, total = theirs.index_select(0, back), total.index_select(0, back)
+        theirs, total = self._prompts(layer, wide, heads, scale)
         share = torch.sigmoid(total - own_total)[:, None]
         return torch.lerp(own, theirs, share).view(query.shape).to(query.dtype)
 
@@ -86,13 +85,10 @@ class Fused:
     def _own_mask(self, hidden: Tensor, repeat: int) -> Tensor:
         return _additive(hidden[:, None, None, :]).expand(-1, 1, repeat, -1)
 
-    def prompts(
+    def _prompts(
         self, layer: int, query: Tensor, heads: int, scale: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The prompts' part [c, D], its log-sum-exp [c], and the row of each answer's head [B * Hq].
-
-        query [B, Hq, D] is float32 and contiguous; heads are those of the keys.
-        """
+    ) -> tuple[Tensor, Tensor]:
+        """The prompts' part and its log-sum-exp, by answer and head: [B * Hq, D], [B * Hq]."""
         grid, width = self._grid, query.shape[-1]
         keys, values = self._slots.prefix.layers[layer]
         if self._back is None or self._asked is None:
@@ -105,7 +101,8 @@ class Fused:
             attn_mask=self._prompt_mask,
             scale=scale,
         )
-        return out.view(-1, width), total.flatten(), self._back
+        out = out.view(-1, width).index_select(0, self._back)
+        return out, total.flatten().index_select(0, self._back)
 
     def _prepare(self, query_heads: int, heads: int) -> tuple[Tensor, Tensor]:
         """From the prompts' part [n, H, W, Hq / H] to the answers' [B, Hq], and the other way."""

@@ -47,7 +47,7 @@ _SIGNATURES = {
     + [_POINTER] * 3
     + [_INT] * 5
     + [ctypes.c_int],
-    "decode_attend": [_POINTER] * 10 + [_INT] * 5 + [ctypes.c_int],
+    "decode_attend": [_POINTER] * 11 + [_INT] * 6 + [ctypes.c_int],
     "draw": [_POINTER] * 6 + [_INT] * 2 + [ctypes.c_int],
 }
 

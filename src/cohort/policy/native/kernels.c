@@ -198,7 +198,7 @@ static inline void score(const float *q, const float *k, int64_t width, int64_t 
     }
 }
 
-/* The sum of weight * value over `count` positions, a multiple of 4, of `some` dimensions. */
+/* Adds the sum of weight * value over `count` positions, a multiple of 4, of `some` dimensions. */
 static inline void gather(const float *weight, const float *v, int64_t count, int64_t width,
                           int some, float *out) {
     float sum[4][BLOCK] = {{0}};
@@ -212,55 +212,65 @@ static inline void gather(const float *weight, const float *v, int64_t count, in
         for (int64_t j = 0; j < count; j++)
             for (int c = 0; c < some; c++) sum[0][c] += weight[j] * v[j * width + c];
     }
-    for (int c = 0; c < some; c++) out[c] = (sum[0][c] + sum[1][c]) + (sum[2][c] + sum[3][c]);
+    for (int c = 0; c < some; c++) out[c] += (sum[0][c] + sum[1][c]) + (sum[2][c] + sum[3][c]);
 }
 
-/* Attention of each lane's query to positions first[lane] .. last[lane] of its own cache, put
-   together with a prompt's part where there is one: `theirs` [.., D] and its log-sum-exp `total`, of
-   which back[lane * Hq + head] says the row. `length` is a multiple of BLOCK, and `scores` is scratch
-   for as many floats. What lies beyond `last` in a cache must be finite: it is weighed with 0. */
-void decode_attend(const float *query, const float *keys, const float *values,
-                   const int64_t *first, const int64_t *last, const float *theirs,
-                   const float *total, const int64_t *back, float *scores, void *out,
-                   int64_t lanes, int64_t query_heads, int64_t key_heads, int64_t width,
-                   int64_t length, int bf16) {
+static inline int64_t whole_blocks(int64_t positions) {
+    return (positions + BLOCK - 1) / BLOCK * BLOCK;
+}
+
+/* exp(score - the largest) in place, of `count` scores, a multiple of BLOCK; returns their sum. */
+static inline float soften(float *scores, int64_t count) {
+    float most[BLOCK], sums[BLOCK] = {0}, sum = 0.0f;
+    for (int c = 0; c < BLOCK; c++) most[c] = -INFINITY;
+    for (int64_t j = 0; j < count; j += BLOCK)
+#pragma omp simd
+        for (int c = 0; c < BLOCK; c++) most[c] = scores[j + c] > most[c] ? scores[j + c] : most[c];
+    for (int c = 1; c < BLOCK; c++) most[0] = most[c] > most[0] ? most[c] : most[0];
+    for (int64_t j = 0; j < count; j += BLOCK)
+#pragma omp simd
+        for (int c = 0; c < BLOCK; c++)
+            sums[c] += scores[j + c] = exponential(scores[j + c] - most[0]);
+    for (int c = 0; c < BLOCK; c++) sum += sums[c];
+    return sum;
+}
+
+/* Attention of each lane's query to its prompt, `seen` positions at place `place`, and to the first
+   `own` positions of its own lane. Both caches are as in decode_enter, a multiple of BLOCK long.
+   `order` names the lanes so that those of a prompt follow one another: its keys are read from memory
+   once, and from the cache for the rest of its group. `scores` is scratch for the longest of both
+   together. What lies beyond in a cache must be finite: it is weighed with 0. */
+void decode_attend(const float *query, const float *prompt_keys, const float *prompt_values,
+                   const float *keys, const float *values, const int64_t *order,
+                   const int64_t *place, const int64_t *seen, const int64_t *own, float *scores,
+                   void *out, int64_t lanes, int64_t query_heads, int64_t key_heads, int64_t width,
+                   int64_t prompt_length, int64_t length, int bf16) {
     float sum_of[WIDEST];
     int64_t repeat = query_heads / key_heads;
-    for (int64_t lane = 0; lane < lanes; lane++) {
-        int64_t from = first[lane] / BLOCK * BLOCK, to = (last[lane] + BLOCK - 1) / BLOCK * BLOCK;
+    for (int64_t number = 0; number < lanes; number++) {
+        int64_t lane = order[number], before = whole_blocks(seen[lane]);
+        int64_t count = before + whole_blocks(own[lane]);
         for (int64_t head = 0; head < query_heads; head++) {
             const float *q = query + (lane * query_heads + head) * width;
-            int64_t cell = (lane * key_heads + head / repeat) * width * length;
-            const float *k = keys + cell, *v = values + cell;
-            score(q, k + from, width, length, (to - from) / BLOCK, scores + from);
-            for (int64_t j = from; j < first[lane]; j++) scores[j] = -INFINITY;
-            for (int64_t j = last[lane]; j < to; j++) scores[j] = -INFINITY;
-            float most[BLOCK], sums[BLOCK] = {0};
-            for (int c = 0; c < BLOCK; c++) most[c] = -INFINITY;
-            for (int64_t j = from; j < to; j += BLOCK)
-#pragma omp simd
-                for (int c = 0; c < BLOCK; c++)
-                    most[c] = scores[j + c] > most[c] ? scores[j + c] : most[c];
-            for (int c = 1; c < BLOCK; c++) most[0] = most[c] > most[0] ? most[c] : most[0];
-            for (int64_t j = from; j < to; j += BLOCK)
-#pragma omp simd
-                for (int c = 0; c < BLOCK; c++)
-                    sums[c] += scores[j + c] = exponential(scores[j + c] - most[0]);
-            float sum = 0.0f;
-            for (int c = 0; c < BLOCK; c++) sum += sums[c];
-            for (int64_t i = 0; i < width; i += BLOCK)
-                gather(scores + from, v + from * width + i, to - from, width,
-                       width - i < BLOCK ? (int)(width - i) : BLOCK, sum_of + i);
-            int64_t row = lane * query_heads + head;
-            float mine = 1.0f / sum, share = 0.0f;
-            const float *other = sum_of;
-            if (theirs) {
-                share = 1.0f / (1.0f + expf(most[0] + logf(sum) - total[back[row]]));
-                mine *= 1.0f - share;
-                other = theirs + back[row] * width;
+            int64_t theirs = place[lane] * key_heads + head / repeat;
+            int64_t mine = lane * key_heads + head / repeat;
+            const float *prompt_value = prompt_values + theirs * width * prompt_length;
+            const float *value = values + mine * width * length;
+            score(q, prompt_keys + theirs * width * prompt_length, width, prompt_length,
+                  before / BLOCK, scores);
+            score(q, keys + mine * width * length, width, length, (count - before) / BLOCK,
+                  scores + before);
+            for (int64_t j = seen[lane]; j < before; j++) scores[j] = -INFINITY;
+            for (int64_t j = before + own[lane]; j < count; j++) scores[j] = -INFINITY;
+            float share = 1.0f / soften(scores, count);
+            for (int64_t i = 0; i < width; i++) sum_of[i] = 0.0f;
+            for (int64_t i = 0; i < width; i += BLOCK) {
+                int some = width - i < BLOCK ? (int)(width - i) : BLOCK;
+                gather(scores, prompt_value + i, before, width, some, sum_of + i);
+                gather(scores + before, value + i, count - before, width, some, sum_of + i);
             }
-            for (int64_t i = 0; i < width; i++)
-                put(out, row * width + i, bf16, sum_of[i] * mine + share * other[i]);
+            int64_t row = lane * query_heads + head;
+            for (int64_t i = 0; i < width; i++) put(out, row * width + i, bf16, sum_of[i] * share);
         }
     }
 }
