@@ -40,8 +40,8 @@ def test_the_demo_is_named_by_line_20() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_that_a_page_names_exists(page: Path) -> None:
     text = page.read_text()
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    asked = re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    asked = re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)
     assert set(asked) <= set(targets)
     asked = re.findall(r"(?:^|`)cohort ([a-z]+)", text, re.MULTILINE)
     assert set(asked) <= set(get_command(app).commands)
