@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 from cohort.config.stages import Optimizer
 from cohort.data.packing import Family, Member, pack
@@ -68,6 +74,30 @@ def test_what_is_not_known_runs_through_the_models_own_modules():
     layer = adapted.model.layers[1].self_attn
     layer.q_proj = Adapted(layer.q_proj.in_features, layer.q_proj.out_features, bias=False)
     assert trunk_of(adapted) is None, "a linear layer that may do more than a linear layer"
+
+
+def test_a_model_of_two_types_runs_through_its_own_modules():
+    mixed = tiny_model("llama")
+    mixed.model.norm.to(torch.bfloat16)
+    assert trunk_of(mixed) is None
+
+
+def test_weights_that_were_moved_behind_the_policys_back_are_noticed():
+    policy, _ = tiny_policy("llama")
+    policy.model.to(torch.bfloat16)
+    with pytest.raises(AssertionError, match="the model's weights were moved"):
+        policy.logprobs(ROW)
+    policy.model = policy.model
+    policy.logprobs(ROW)
+
+
+def test_a_qwen2_whose_configuration_names_no_head_width_samples():
+    shape = {name: value for name, value in SHAPE.items() if name != "head_dim"}
+    torch.manual_seed(0)
+    policy = take_over(Qwen2ForCausalLM(Qwen2Config(**shape)).eval(), new_tokenizer(PIECES))
+    options = Sampling(rollouts_per_prompt=2, max_new_tokens=5)
+    (group,) = sample(policy, [Request("a", *prompts([4]), (1,))], options)
+    assert len(group) == 2
 
 
 def test_joint_weights_are_the_parameters_memory_and_are_found_again():

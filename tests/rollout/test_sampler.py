@@ -6,7 +6,7 @@ import torch
 
 from cohort.data.packing import Family, Member, pack
 from cohort.errors import DataError
-from cohort.rollout import slots
+from cohort.policy import native
 from cohort.rollout.sampler import Request, Sampling, inverse_transform, sample
 from tests.tiny import ARCHITECTURES, ENDS, prompts, tiny_policy
 
@@ -17,10 +17,11 @@ def _requests():
     return [Request(str(i), p, (1, "rollout", i)) for i, p in enumerate(prompts(LENGTHS))]
 
 
-@pytest.fixture(params=[0, 8, 32], ids="inline{}".format, autouse=True)
-def _inline_prompts(request, monkeypatch):
-    """Everything here holds whether prompts are read once per group or copied to their answers."""
-    monkeypatch.setattr(slots, "INLINE_PROMPT", request.param)
+@pytest.fixture(params=["compiled", "torch"], autouse=True)
+def _with_and_without_compiled_kernels(request, monkeypatch):
+    """Everything here holds for both; where there is no compiler, both are torch's operations."""
+    if request.param == "torch":
+        monkeypatch.setattr(native, "suits", lambda *_: False)
 
 
 def _tokens(groups):

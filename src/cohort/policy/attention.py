@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -33,6 +33,8 @@ class Layout(Protocol):
 
     longest: int
     """No sequence of the row has more positions."""
+    takes_mixed: bool
+    """Whether this is a MixedLayout whose `attend_mixed` is to be used."""
 
     def attend(
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, scale: float, window: int
@@ -53,11 +55,8 @@ class Heads:
     scale: float
 
 
-@runtime_checkable
 class MixedLayout(Layout, Protocol):
-    """A layout that can take what a joint projection gives as it is, where `takes_mixed` says so."""
-
-    takes_mixed: bool
+    """A layout that can take what a joint projection gives as it is."""
 
     def attend_mixed(
         self,
@@ -110,6 +109,8 @@ def _hook(
 
 class Packed:
     """The layout of a training row: prompts see themselves, answers their prompt and themselves."""
+
+    takes_mixed = False
 
     def __init__(self, row: Row, device: torch.device) -> None:
         self._row, self._device = row, device

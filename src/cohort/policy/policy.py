@@ -71,7 +71,7 @@ class Policy:
         trunk = self._trunk
         if trunk is None or not trunk.steady or 0 < trunk.window < longest:
             return False
-        return native.suits(self.head[0]) and self.model.config.head_dim <= native.WIDEST
+        return native.suits(self.head[0]) and trunk.width <= native.WIDEST
 
     def hidden(self, tokens: Tensor, positions: Tensor, layout: Layout) -> Tensor:
         """The last hidden state of every token of one row: [T], [T] -> [T, d]."""

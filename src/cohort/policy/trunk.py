@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -46,6 +47,8 @@ class Joint:
 
     def __call__(self, x: Tensor) -> Tensor:
         """[T, d] -> [T, sum of rows]."""
+        moved = self.weights[0].data_ptr() != self.weight.data_ptr()
+        assert not moved, "the model's weights were moved: give it to the policy again"
         if not torch.is_grad_enabled():
             return linear(x, self.weight, self.bias)
         apply = cast(Callable[..., Tensor], _JointLinear.apply)
@@ -107,6 +110,10 @@ class _Layer:
     window: int
 
 
+_Attend = Callable[[int, _Layer, Tensor], Tensor]
+"""A layer's number, the layer, its joint projection [T, (Hq + 2 Hk) D] -> what was seen, [T, Hq D]."""
+
+
 class Trunk:
     """The decoder below its head."""
 
@@ -128,26 +135,35 @@ class Trunk:
         """The last hidden state of every token of one row: [T], [T] -> [T, d]."""
         epsilon = self._epsilon
         x = embedding(tokens, self._embeddings, self._pad)
-        rotation = self._rotation(positions, layout.longest, x)
+        attend = self._attends_mixed if layout.takes_mixed else self._attends
+        seen_by = attend(positions, layout, x)
         for number, layer in enumerate(self._layers):
             mixed = layer.query_key_value(rms_norm(x, layer.before_attention, epsilon))
-            if isinstance(layout, MixedLayout) and layout.takes_mixed:
-                assert self._tables is not None, "a mixed layout needs steady rotations"
-                seen = layout.attend_mixed(number, mixed, layer.heads, self._tables, positions)
-            else:
-                seen = self._attend(number, layer, mixed, rotation, layout)
+            seen = seen_by(number, layer, mixed)
             x = torch.addmm(x, seen.reshape(len(tokens), -1), layer.output.t())
             wide = layer.gate_up(rms_norm(x, layer.before_feed_forward, epsilon))
             x = torch.addmm(x, gated(wide), layer.down.t())
         return rms_norm(x, self._last_norm, epsilon)
 
+    def _attends_mixed(self, positions: Tensor, layout: Layout, like: Tensor) -> _Attend:
+        """What a layer's attention is when the layout does everything between two products."""
+        tables, mixing = self._tables_to(layout.longest, like.device), cast(MixedLayout, layout)
+        return lambda number, layer, mixed: mixing.attend_mixed(
+            number, mixed, layer.heads, tables, positions
+        )
+
+    def _attends(self, positions: Tensor, layout: Layout, like: Tensor) -> _Attend:
+        """What it is otherwise: norms and rotation here, the rest in the layout."""
+        rotation = self._rotation(positions, layout.longest, like)
+        return partial(self._attend, rotation, layout)
+
+    @staticmethod
     def _attend(
-        self,
+        rotation: tuple[Tensor, Tensor],
+        layout: Layout,
         number: int,
         layer: _Layer,
         mixed: Tensor,
-        rotation: tuple[Tensor, Tensor],
-        layout: Layout,
     ) -> Tensor:
         heads = layer.heads
         count = heads.query + heads.key
@@ -171,6 +187,11 @@ class Trunk:
         )
 
     @property
+    def width(self) -> int:
+        """Of a head."""
+        return self._layers[0].heads.width
+
+    @property
     def steady(self) -> bool:
         """Whether a position's rotation depends on nothing else."""
         return self._rotary.rope_type in STEADY_ROTATIONS
@@ -179,18 +200,23 @@ class Trunk:
         """Cosine and signed sine of each token's angles, [T, 1, D] each, in the type of the weights."""
         if not self.steady:
             return _signed(*self._rotary(like, positions[None]))
-        if self._tables is None or len(self._tables[0]) < longest:
-            every = torch.arange(longest, device=positions.device)
-            with torch.inference_mode(False), torch.no_grad():
-                wide = torch.empty(0, device=positions.device)  # float32, whatever the weights are
-                self._tables = _signed(*self._rotary(wide, every[None]))
-        cosine, sine = self._tables
+        cosine, sine = self._tables_to(longest, positions.device)
         return cosine[positions].to(like.dtype), sine[positions].to(like.dtype)
+
+    def _tables_to(self, longest: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Cosine and signed sine of the first `longest` positions at least, float32 [.., 1, D]."""
+        assert self.steady, "there are no tables of rotations that depend on more than the position"
+        if self._tables is None or len(self._tables[0]) < longest:
+            every = torch.arange(longest, device=device)
+            with torch.inference_mode(False), torch.no_grad():
+                wide = torch.empty(0, device=device)  # float32, whatever the weights are
+                self._tables = _signed(*self._rotary(wide, every[None]))
+        return self._tables
 
 
 def trunk_of(model: PreTrainedModel) -> Trunk | None:
     """The written-out trunk of a model whose layers are all known, else None."""
-    if type(model) not in KNOWN:
+    if type(model) not in KNOWN or len({p.dtype for p in model.parameters()}) > 1:
         return None
     for layer in cast(Any, model).model.layers:
         attention, feed_forward = layer.self_attn, layer.mlp

@@ -17,6 +17,7 @@ class Prefilling:
 
     def __init__(self, row: Row, slots: Slots, places: list[int], device: torch.device) -> None:
         self._packed = Packed(row, device)
+        self.takes_mixed = False
         self.longest = self._packed.longest
         self._slots = slots
         self._places = torch.tensor(places, device=device)
@@ -39,33 +40,30 @@ class Decoding:
         self._slots = slots
         self.version = slots.version
         self.longest = slots.longest
-        self._live, self._lead = slots.live, slots.lead
+        self.takes_mixed = slots.native
+        self._live = slots.live
+        if slots.native:
+            self._place = torch.tensor(slots.places())
+            self._order = self._place.argsort(stable=True)
+            self._scratch = torch.empty(slots.prefix.length + slots.suffix.length)
+            return
         spans = slots.answer_lengths()
         self._ahead = max(spans) - slots.clock
         self._ragged = min(spans) < max(spans)
         grid = Grid(slots)
-        self._short_prompts = min(slots.prompt_lengths()) < slots.lead
         self._masked = Masked(slots, grid)
         self._fused = Fused(slots, grid) if slots.offsets.device.type == "cpu" else None
-        self.takes_mixed = slots.native
-        if slots.native:
-            places = torch.tensor(slots.places())
-            self._place, self._order = places, places.argsort(stable=True)
-            self._scratch = torch.empty(slots.prefix.length + slots.suffix.length)
 
     def advance(self) -> None:
         """A step begins: every live answer has one token more than in the last."""
-        slots, lead = self._slots, self._lead
-        self._column = slots.lengths - 1
+        slots = self._slots
         if self.takes_mixed:
+            self._column = slots.lengths - 1
             return
-        self._end = lead + self._ahead + slots.clock
+        self._span = self._ahead + slots.clock
         self._hidden: Tensor | None = None
         if self._ragged:
-            self._hidden = slots.steps[: self._end] >= lead + slots.lengths[:, None]
-        if self._short_prompts:
-            before = slots.steps[: self._end] < lead - slots.offsets[:, None]
-            self._hidden = before if self._hidden is None else self._hidden | before
+            self._hidden = slots.steps[: self._span] >= slots.lengths[:, None]
 
     def attend(
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, scale: float, window: int
@@ -73,9 +71,10 @@ class Decoding:
         """See policy.attention.Layout."""
         self._write(layer, key, value)
         if self._fused is not None and not 0 < window < self.longest:
-            return self._fused.attend(layer, query, key.shape[1], scale, self._hidden, self._end)
+            return self._fused.attend(layer, query, key.shape[1], scale, self._hidden, self._span)
+        hidden = self._within(window)
         return self._masked.attend(
-            layer, query, key, scale=scale, window=window, hidden=self._within(window)
+            layer, query, key, scale=scale, window=window, hidden=hidden, t=self._span
         )
 
     def attend_mixed(
@@ -110,16 +109,17 @@ class Decoding:
         slots = self._slots
         keys, values = slots.suffix.layer(layer, key)
         if self._ragged:
-            lanes, last = slots.index[: self._live], self._lead + slots.lengths - 1
+            lanes, last = slots.index[: self._live], slots.lengths - 1
             keys[lanes, :, last] = key.to(keys.dtype)
             values[lanes, :, last] = value.to(values.dtype)
         else:
-            keys[: self._live, :, self._end - 1] = key
-            values[: self._live, :, self._end - 1] = value
+            keys[: self._live, :, self._span - 1] = key
+            values[: self._live, :, self._span - 1] = value
 
-    def _within(self, window: int) -> Tensor:
+    def _within(self, window: int) -> Tensor | None:
         """What is hidden of the answers themselves, that which a window has left behind included."""
+        if not 0 < window < self._span:
+            return self._hidden
         slots = self._slots
-        steps, lengths = slots.steps[: self._end - self._lead], slots.lengths[:, None]
-        hidden = steps >= lengths
-        return hidden | (steps < lengths - window) if window else hidden
+        far = slots.steps[: self._span] < (slots.lengths - window)[:, None]
+        return far if self._hidden is None else self._hidden | far

@@ -138,7 +138,6 @@ class _Round:
             slots.occupy(request, member, limit=limit, temperature=temperature, draws=draws)
         if entering:
             self._prefill(entering)
-        slots.copy_prompts(slots.live - before)
         return slots.live - before
 
     def _prefill(self, entering: Sequence[tuple[int, int]]) -> None:

@@ -75,11 +75,6 @@ class Cache:
             values[target, :, :used] = values[source, :, :used]
 
 
-INLINE_PROMPT = 32
-"""Prompts up to this length are copied before each answer of theirs: reading them once per group
-saves less then than putting two parts of a softmax together costs."""
-
-
 def _padded(length: int) -> int:
     return -(-length // BLOCK) * BLOCK
 
@@ -104,10 +99,7 @@ class Slots:
         self.longest = longest_prompt + longest_answer
         """No sequence here has more positions."""
         self.prefix = Cache(prompts, _padded(longest_prompt), turned=native)
-        copied = not native and longest_prompt <= INLINE_PROMPT
-        self.lead = longest_prompt if copied else 0
-        """Positions before each answer that hold a copy of its prompt, at their end; 0: no copies."""
-        self.suffix = Cache(lanes, _padded(self.lead + longest_answer), turned=native)
+        self.suffix = Cache(lanes, _padded(longest_answer), turned=native)
         self.clock = 0
         """Decode steps since the beginning."""
         self.version = 0
@@ -125,8 +117,8 @@ class Slots:
         self._first: Tensor | None = None
         self.index = torch.arange(lanes, device=device)
         """0, 1, ... lanes - 1, of which decode steps take views."""
-        self.steps = torch.arange(self.lead + longest_answer, device=device)
-        """0, 1, ... to the last position of a lane, likewise."""
+        self.steps = torch.arange(longest_answer, device=device)
+        """0, 1, ... longest_answer - 1, likewise."""
 
     @property
     def live(self) -> int:
@@ -197,20 +189,6 @@ class Slots:
         assert self._first is not None, "no prompt was computed"
         return self._first[torch.tensor(self.places()[-fresh:], device=self._device)]
 
-    def copy_prompts(self, fresh: int) -> None:
-        """Put its prompt before each of the last `fresh` answers, where prompts are copied."""
-        places = self.places()[-fresh:] if self.lead else []
-        by_length: dict[int, list[int]] = {}
-        for number, place in enumerate(places):
-            by_length.setdefault(self._prompts[place].length, []).append(number)
-        for length, numbers in by_length.items():
-            lanes = torch.tensor(numbers, device=self._device) + self.live - fresh
-            sources = torch.tensor([places[n] for n in numbers], device=self._device)
-            for layer, (keys, values) in self.prefix.layers.items():
-                own_keys, own_values = self.suffix.layer(layer, keys[0].transpose(0, 1))
-                own_keys[lanes, :, self.lead - length : self.lead] = keys[sources, :, :length]
-                own_values[lanes, :, self.lead - length : self.lead] = values[sources, :, :length]
-
     def uniforms(self, lanes: Tensor) -> Tensor:
         """The uniform that belongs to the next token of each lane: float64 [k]."""
         return self._uniforms[lanes, self._length[lanes]]
@@ -258,7 +236,7 @@ class Slots:
             tensor[lane] = tensor[source]
         for tensor in (self._length, self._limit, self._offset, self._temperature):
             tensor[lane] = tensor[source]
-        self.suffix.move(source, lane, self.lead + int(self._length[lane]))
+        self.suffix.move(source, lane, int(self._length[lane]))
 
     def _close_place(self, place: int) -> None:
         last = self._prompts.pop()

@@ -58,25 +58,23 @@ class Fused:
         self._prompt_mask: Tensor | None = None
 
     def attend(
-        self, layer: int, query: Tensor, heads: int, scale: float, hidden: Tensor | None, end: int
+        self, layer: int, query: Tensor, heads: int, scale: float, hidden: Tensor | None, t: int
     ) -> Tensor:
-        """query [B, Hq, D] -> [B, Hq, D]; hidden [B, end] are positions of lanes not to be seen."""
+        """query [B, Hq, D] -> [B, Hq, D]; hidden [B, t] are the answers' tokens not to be seen."""
         wide = query.float().contiguous()
-        own, own_total = self._own(layer, wide, heads, scale, hidden, end)
-        if self._slots.lead:
-            return own.view(query.shape).to(query.dtype)
+        own, own_total = self._own(layer, wide, heads, scale, hidden, t)
         theirs, total = self._prompts(layer, wide, heads, scale)
         share = torch.sigmoid(total - own_total)[:, None]
         return torch.lerp(own, theirs, share).view(query.shape).to(query.dtype)
 
     def _own(
-        self, layer: int, query: Tensor, heads: int, scale: float, hidden: Tensor | None, end: int
+        self, layer: int, query: Tensor, heads: int, scale: float, hidden: Tensor | None, t: int
     ) -> tuple[Tensor, Tensor]:
         keys, values = self._slots.suffix.layers[layer]
         out, total = _flash(
             query.view(self._live, heads, -1, query.shape[-1]),
-            keys[: self._live, :, :end],
-            values[: self._live, :, :end],
+            keys[: self._live, :, :t],
+            values[: self._live, :, :t],
             attn_mask=None if hidden is None else self._own_mask(hidden, query.shape[1] // heads),
             scale=scale,
         )
@@ -153,18 +151,18 @@ class Masked:
         *,
         scale: float,
         window: int,
-        hidden: Tensor,
+        hidden: Tensor | None,
+        t: int,
     ) -> Tensor:
         """query [B, Hq, D] -> [B, Hq, D]; hidden [B, t] are the answers' tokens not to be seen."""
         keys, values = self._slots.suffix.layer(layer, like)
         asked = query.to(keys.dtype) * scale
         grouped = asked.view(self._live, like.shape[1], -1, query.shape[-1])
-        first, end = self._slots.lead, self._slots.lead + hidden.shape[1]
         own = _attend(
             grouped,
-            keys[: self._live, :, first:end],
-            values[: self._live, :, first:end],
-            hidden[:, None, None, :],
+            keys[: self._live, :, :t],
+            values[: self._live, :, :t],
+            None if hidden is None else hidden[:, None, None, :],
         )
         prompts = self._prompts(layer, grouped, like, window)
         return own.merge(prompts).reshape(query.shape).to(query.dtype)

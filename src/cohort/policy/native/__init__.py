@@ -75,11 +75,12 @@ def missing() -> str:
 
 
 def suits(*tensors: Tensor) -> bool:
-    """Whether the kernels can work on these: on the CPU, float32 or bfloat16, contiguous."""
+    """Whether the kernels can work on these: on the CPU, contiguous, all float32 or all bfloat16."""
+    dtype = tensors[0].dtype
+    if dtype not in (torch.float32, torch.bfloat16):
+        return False
     for tensor in tensors:
-        if tensor.device.type != "cpu" or tensor.dtype not in (torch.float32, torch.bfloat16):
-            return False
-        if not tensor.is_contiguous():
+        if tensor.device.type != "cpu" or tensor.dtype != dtype or not tensor.is_contiguous():
             return False
     return not isinstance(_loaded(), Unavailable)
 
