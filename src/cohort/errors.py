@@ -7,8 +7,11 @@
     |-- RewardError      a reward function, or what it returned                      exit 2
     |-- RunError         a run folder: missing, taken, or of another recipe          exit 2
     |-- MissingExtraError  an optional package that is not installed                 exit 2
+    |-- StorageError     a disk that is full, read-only or failing                  exit 7
     |-- TrainingError    a number that is not finite, a step that cannot be done     exit 1
-    `-- Interrupted      the user stopped the run; says how far it got               exit 130
+    |   |-- NotFiniteError  where the first such number of an update was found
+    |   `-- DivergedError   weights that cannot be gone on from
+    `-- Interrupted      the user stopped the run; says how far it got   exit 130, SIGTERM 143
 
 A message says what is wrong, the value seen and where; the hint says what to do. The command line
 prints both in at most six lines. Mistakes of the user raise these; `assert` is for our own
@@ -56,13 +59,33 @@ class MissingExtraError(CohortError):
     """An optional package is needed; the hint names the extra that brings it."""
 
 
+class StorageError(CohortError):
+    """A disk that did not take what was to be saved; what was saved before is intact."""
+
+    exit_code = 7
+
+
 class TrainingError(CohortError):
     """Training met something it must not go on with."""
 
     exit_code = 1
 
 
+class NotFiniteError(TrainingError):
+    """A NaN or an infinity, where it was found first; nothing was changed by the update."""
+
+
+class DivergedError(TrainingError):
+    """Weights that an update threw away; the last healthy checkpoint is what there is."""
+
+
 class Interrupted(CohortError):
     """The user stopped the run; what was done until then is saved."""
 
     exit_code = 130
+
+
+class Terminated(Interrupted):
+    """The system asked for the end of the run (SIGTERM); what was done until then is saved."""
+
+    exit_code = 143

@@ -56,7 +56,7 @@ def test_a_dry_run_prints_a_recipe_that_is_read_again(tmp_path: Path) -> None:
         (["recipes", "remove", "chain"], "not: remove chain"),
         (["trian", "chain"], "train"),
         (["train", "chain", "--dryrun"], "--dry-run"),
-        (["train"], "Missing argument"),
+        (["train"], "no recipe is given"),
         (["eval", "model", "--rewards", "correct"], "--problems"),
         (["sample", "model", "hello", "--count", "0"], "--count"),
     ],

@@ -7,7 +7,8 @@ commands that need them, so that `cohort --help` is instant.
     0    all asked work was done and saved
     1    training met something it must not go on with, or a fault of Cohort's own
     2    something asked for is impossible: a recipe, problems, a model, a reward, a run folder
-    130  interrupted; 141 the reader of the output closed it
+    7    the disk: full, read-only, failing
+    130  interrupted; 143 ended by SIGTERM; 141 the reader of the output closed it
 """
 
 from __future__ import annotations

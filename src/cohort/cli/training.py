@@ -35,9 +35,25 @@ def _steps(text: str) -> int:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a packaged recipe.")],
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe file, or the name of a packaged recipe.")
+    ] = None,
     changes: Set = None,
     run: Annotated[Path | None, typer.Option(help="The run folder; runs/NAME without it.")] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="Go on with the run in this folder, by the recipe that is in it."
+        ),
+    ] = None,
+    accept_changes: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changes",
+            help="Go on with a run also where its recipe, data, code of a reward or a version is "
+            "another one than before; what changed is recorded.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check it, print the resolved recipe and stop.")
     ] = False,
@@ -52,9 +68,18 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train as a recipe says; prints the run folder."""
+    """Train as a recipe says; prints the run folder. Given again, goes on where the run ended."""
     from cohort.config.load import dump_recipe, find_recipe, load_recipe
 
+    if resume is not None:
+        from cohort.train.folder import RECIPE, recipe_of
+
+        if recipe is not None or run is not None:
+            raise RecipeError("--resume names a run: give neither a recipe nor --run with it")
+        recipe_of(resume)
+        recipe, run = str(resume / RECIPE), resume
+    if recipe is None:
+        raise RecipeError("no recipe is given", "`cohort recipes` lists the packaged ones")
     file = find_recipe(Path(recipe))
     resolved = load_recipe(file, changes or [])
     choose_waiting()
@@ -76,6 +101,7 @@ def train(
         name=file.stem,
         quiet=quiet,
         profile=profile,
+        accept_changes=accept_changes,
     )
     typer.echo(folder)
 

@@ -58,6 +58,17 @@ class Model(Table):
         return self
 
 
+class Saving(Table):
+    """When checkpoints are saved, and how many stay. One is saved at the end of each stage, too."""
+
+    every_seconds: Annotated[float, Field(gt=0.0)] = 60.0
+    """A checkpoint is saved at the end of the first step after so many seconds."""
+    every_steps: Annotated[int, Field(ge=0)] = 0
+    """A checkpoint is saved after so many steps as well; 0: the time decides alone."""
+    keep: PositiveInt = 2
+    """The newest checkpoints that stay in the run's folder, besides the newest healthy one."""
+
+
 class Recipe(Table):
     """The whole run: a seed, a model, and its stages in order."""
 
@@ -67,6 +78,8 @@ class Recipe(Table):
     """Torch threads; 0: as many as the machine has cores for this process."""
     model: Model
     """The policy to begin with."""
+    checkpoints: Saving = Saving()
+    """When checkpoints are saved."""
     stage: Annotated[list[AnyStage], Field(min_length=1)]
     """The stages, one `[[stage]]` table each."""
 

@@ -8,16 +8,19 @@ little-endian. Times are seconds since the epoch, durations seconds.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cohort.data.records import Group
-from cohort.errors import RunError
+from cohort.errors import RunError, StorageError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -50,7 +53,11 @@ CREATE TABLE answers (
   evaluation INTEGER NOT NULL REFERENCES evaluations, problem TEXT NOT NULL, sample INTEGER NOT NULL,
   prompt TEXT NOT NULL, text TEXT NOT NULL, reward REAL, success INTEGER,
   PRIMARY KEY (evaluation, problem, sample)) WITHOUT ROWID;
-CREATE TABLE events (time REAL NOT NULL, level TEXT NOT NULL, text TEXT NOT NULL);
+CREATE TABLE events (
+  time REAL NOT NULL, level TEXT NOT NULL, text TEXT NOT NULL, stage INTEGER, step INTEGER);
+CREATE TABLE sittings (
+  number INTEGER PRIMARY KEY, started REAL NOT NULL, process INTEGER NOT NULL, stage INTEGER NOT NULL,
+  step INTEGER NOT NULL, changes TEXT NOT NULL);
 """
 
 
@@ -70,33 +77,104 @@ class Store:
     """The writing side of run.db. Every public method is one transaction."""
 
     def __init__(self, path: Path) -> None:
-        fresh = not path.exists()
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        if fresh:
-            self._db.executescript(SCHEMA)
-            self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        """Opens a run's store, or makes it. Raises RunError for one of another version."""
+        with _refusing():
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                script = f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                self._db.executescript(script)
+            elif version != SCHEMA_VERSION:
+                self._db.close()
+                raise RunError(
+                    f"{path} was written by another version of Cohort (schema {version}, this one "
+                    f"writes {SCHEMA_VERSION})",
+                    "give another folder with --run",
+                )
 
     def close(self, *, sealed: bool = False) -> None:
         """Fold the write-ahead log into the file and close it.
 
         sealed: nothing more will be written, and run.db is the only file from then on.
         """
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        if sealed:
-            self._db.execute("PRAGMA journal_mode = DELETE")
-        self._db.close()
+        try:
+            with _refusing():
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                if sealed:
+                    self._db.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            self._db.close()
 
     def set_fact(self, name: str, value: object) -> None:
         """Keep one fact about the run (versions, status), as JSON."""
         with self._transaction():
             self._db.execute("REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
 
-    def event(self, level: str, text: str) -> None:
-        """Keep a line that a person should be able to find later."""
+    def event(
+        self, level: str, text: str, *, stage: int | None = None, step: int | None = None
+    ) -> None:
+        """Keep a line that a person should be able to find later, and where in the run it belongs."""
         with self._transaction():
-            self._db.execute("INSERT INTO events VALUES (?, ?, ?)", (time.time(), level, text))
+            self._db.execute(
+                "INSERT INTO events VALUES (?, ?, ?, ?, ?)", (time.time(), level, text, stage, step)
+            )
+
+    def begin_sitting(self, stage: int, step: int, changes: Sequence[str]) -> None:
+        """A process takes the run on, after this step of this stage; `changes` were accepted."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO sittings (started, process, stage, step, changes) VALUES (?, ?, ?, ?, ?)",
+                (time.time(), os.getpid(), stage, step, json.dumps(list(changes))),
+            )
+
+    def fact(self, name: str) -> Any:
+        """A fact about the run; None where it was not kept."""
+        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def sync(self) -> None:
+        """What was written survives a power cut from here on."""
+        with _refusing():
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def has_step(self, stage: int, step: int) -> bool:
+        """Whether this step of this stage is there; step 0 always is."""
+        row = self._db.execute(
+            "SELECT 1 FROM steps WHERE stage = ? AND step = ?", (stage, step)
+        ).fetchone()
+        return step == 0 or row is not None
+
+    def cut(self, stage: int, step: int) -> None:
+        """Forget everything after this step of this stage: it will happen again."""
+        after = (stage, stage, step)
+        with self._transaction():
+            self._db.execute(
+                "DELETE FROM scores WHERE group_id IN (SELECT id FROM groups WHERE stage > ? OR "
+                "(stage = ? AND step > ?))",
+                after,
+            )
+            self._db.execute(
+                "DELETE FROM rollouts WHERE group_id IN (SELECT id FROM groups WHERE stage > ? OR "
+                "(stage = ? AND step > ?))",
+                after,
+            )
+            for table in ("groups", "metrics", "steps", "events"):
+                self._db.execute(
+                    f"DELETE FROM {table} WHERE stage > ? OR (stage = ? AND step > ?)", after
+                )
+            self._db.execute(
+                "DELETE FROM answers WHERE evaluation IN (SELECT id FROM evaluations WHERE stage >= ?)",
+                (stage,),
+            )
+            self._db.execute("DELETE FROM evaluations WHERE stage >= ?", (stage,))
+            self._db.execute("DELETE FROM stages WHERE stage >= ?", (stage,))
+
+    def seconds_of(self, stage: int) -> float:
+        """The seconds of a stage's steps."""
+        row = self._db.execute("SELECT TOTAL(seconds) FROM steps WHERE stage = ?", (stage,))
+        return float(row.fetchone()[0])
 
     def begin_stage(self, stage: int, *, name: str, kind: str, steps: int) -> None:
         """A stage begins; `steps` is 0 for an evaluation."""
@@ -214,10 +292,42 @@ class _Transaction:
         self._db = db
 
     def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
+        with _refusing():
+            self._db.execute("BEGIN IMMEDIATE")
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        if kind is None:
+            with _refusing():
+                self._db.execute("COMMIT")
+            return
+        if self._db.in_transaction:  # a full disk has ended it already
+            self._db.execute("ROLLBACK")
+        if isinstance(error, sqlite3.OperationalError):
+            raise _refusal(error) from error
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn what SQLite cannot do into a StorageError."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise _refusal(error) from error
+    except sqlite3.DatabaseError as error:
+        raise RunError(
+            f"run.db is damaged: {error}",
+            "give another folder with --run; keep this one to look at",
+        ) from error
+
+
+def _refusal(error: sqlite3.OperationalError) -> StorageError:
+    return StorageError(
+        f"run.db cannot be written: {error}",
+        "make room or mend the disk, then give the same command again: it goes on from the last "
+        "checkpoint, which is intact",
+    )
 
 
 def connect_read_only(run: Path) -> sqlite3.Connection:

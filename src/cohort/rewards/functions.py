@@ -8,6 +8,7 @@ recipe; and for every other name the problems' column of that name. Nothing is c
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from cohort.config.lookup import nearest
 from cohort.config.stages import Reward
-from cohort.data.imported import import_function, is_function
+from cohort.data.imported import cause_of, import_function, is_function
 from cohort.errors import RewardError
 from cohort.rewards.rules import BUILT_IN
 
@@ -44,6 +45,41 @@ class RewardFunction:
         """Whether the function has `**kwargs`."""
         parameters = inspect.signature(self.function).parameters.values()
         return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the reward has a memory that a checkpoint keeps: `state_dict`, `load_state_dict`.
+
+        A torch module has methods of these names; its weights do not change by scoring.
+        """
+        function = self.function
+        if hasattr(function, "register_forward_hook"):
+            return False
+        return hasattr(function, "state_dict") and hasattr(function, "load_state_dict")
+
+    def remembered(self) -> object:
+        """What the function says of its memory, as JSON. Raises RewardError."""
+        said = self._asked("state_dict")
+        try:
+            return json.loads(json.dumps(said, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise RewardError(
+                f'state_dict of reward "{self.name}" returned what is not JSON: {error}',
+                "return a dict of finite numbers, texts, lists and dicts",
+            ) from error
+
+    def remember(self, memory: object) -> None:
+        """Give the function its memory back. Raises RewardError."""
+        self._asked("load_state_dict", memory)
+
+    def _asked(self, method: str, *given: object) -> object:
+        try:
+            return getattr(self.function, method)(*given)
+        except (Exception, SystemExit) as error:
+            raise RewardError(
+                f'{method} of reward "{self.name}" raised {cause_of(error, "")}',
+                "add -v to see the traceback",
+            ) from error
 
     @property
     def requires(self) -> tuple[str, ...]:

@@ -37,6 +37,8 @@ def train(  # noqa: PLR0913  # a front door: keywords only, each documented
     name: str = "run",
     quiet: bool = False,
     profile: int | None = None,
+    accept_changes: bool = False,
+    checkpoints: Mapping[str, Any] | None = None,
     **stage: Any,
 ) -> Path:
     """Train, and return the run's folder; raises CohortError as the command does.
@@ -45,6 +47,8 @@ def train(  # noqa: PLR0913  # a front door: keywords only, each documented
     problems: what a recipe's `problems` can be, or rows: an iterable of mappings.
     rewards: functions with TRL's signature, names, or a mapping of either to weights or tables.
     profile: how many reinforce steps to measure; the report says what their time went into.
+    checkpoints: the table of a recipe, such as `{"every_seconds": 600}`.
+    accept_changes: go on with the run in `run` also where something it depends on has changed.
     stages: the stages of a recipe; without it there is one, `kind` "reinforce" unless given.
     Every further keyword is a key of that one stage, for example `steps=50`.
     """
@@ -61,6 +65,8 @@ def train(  # noqa: PLR0913  # a front door: keywords only, each documented
     objects = _Objects()
     tables = [objects.replaced(table) for table in stages]
     data = {"seed": seed, "threads": threads, "model": model, "stage": tables}
+    if checkpoints is not None:
+        data["checkpoints"] = dict(checkpoints)
     return train_recipe(
         read_recipe(data, source="cohort.train"),
         run=None if run is None else Path(run),
@@ -69,6 +75,7 @@ def train(  # noqa: PLR0913  # a front door: keywords only, each documented
         quiet=quiet,
         given=Given(objects.functions, objects.rows),
         profile=profile,
+        accept_changes=accept_changes,
     )
 
 

@@ -27,7 +27,7 @@ from cohort.train.rows import even_cut
 class Batch:
     """One update as flat arrays over its T sampled tokens that carry a gradient, and its rows.
 
-    rollout: [T], whose each token is.
+    rollout: [T], whose each token is. problems: of each rollout, the id of its problem.
     """
 
     rows: tuple[Row, ...]
@@ -36,6 +36,7 @@ class Batch:
     sampler_logprobs: Tensor
     temperatures: Tensor
     rollout: Tensor
+    problems: tuple[str, ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -139,6 +140,7 @@ def _flat(
         sampler_logprobs=_joined([rollout.logprobs for rollout in chosen], device),
         temperatures=by_token([rollout.temperature for rollout in chosen]),
         rollout=torch.arange(len(chosen)).repeat_interleave(lengths).to(device),
+        problems=tuple(groups[g].problem.id for g, _ in places),
     )
 
 

@@ -39,12 +39,14 @@ class Clock:
         assert not self._inside, f"{name} within {self._inside}"
         self._inside = name
         began = time.perf_counter()
-        with self.recorder.phase(name) if self.recorder else nullcontext():
-            yield
-        if torch.cuda.is_initialized():
-            torch.cuda.synchronize()
-        self._spent[name] += time.perf_counter() - began
-        self._inside = ""
+        try:
+            with self.recorder.phase(name) if self.recorder else nullcontext():
+                yield
+            if torch.cuda.is_initialized():
+                torch.cuda.synchronize()
+        finally:
+            self._spent[name] += time.perf_counter() - began
+            self._inside = ""
 
     def lap(self) -> tuple[float, dict[str, float]]:
         """The seconds since the last lap, and their metrics; the next lap begins.

@@ -12,13 +12,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from cohort.config.stages import Reinforce
 from cohort.data.records import Group, Problem
+from cohort.errors import DivergedError
 from cohort.objective.algorithms import Algorithm
 from cohort.policy.policy import Policy
 from cohort.rewards.score import score_groups
 from cohort.rollout.sampler import Request, Sampling, sample
 from cohort.train.credit import penalized, select
+from cohort.train.journal import Entry
 from cohort.train.stage import StageContext
 
 REASONS = ("flat", "unscored", "single", "overlong", "surplus")
@@ -64,6 +68,45 @@ def collect(
     options: Reinforce, algorithm: Algorithm, policy: Policy, context: StageContext, step: int
 ) -> Collected:
     """Sample and score a step's groups, and say of each whether it is learned from."""
+    kept = context.keeper.recalled(step)
+    if kept is not None:
+        recalled = _recalled(kept, options, algorithm, policy, context, step)
+        if recalled is not None:
+            return recalled
+    found = _sampled(options, algorithm, policy, context, step)
+    facts = {"rounds": found.rounds, "greedy_tokens": found.greedy_tokens}
+    context.keeper.keep(step, found.groups, facts)
+    return found
+
+
+def _recalled(
+    kept: Entry,
+    options: Reinforce,
+    algorithm: Algorithm,
+    policy: Policy,
+    context: StageContext,
+    step: int,
+) -> Collected | None:
+    """A step as the journal has it; None where that is of other problems."""
+    rounds = int(algorithm.values.get("refill_rounds", 1))
+    asked = [
+        problem
+        for number in range(kept.facts["rounds"])
+        for problem in _problems(options, context, step, number=number, rounds=rounds)
+    ]
+    problems = {problem.id: problem for problem in asked}
+    if not set(kept.problems) <= set(problems):
+        return None
+    groups = kept.groups(problems, policy.prompt_tokens)
+    context.keeper.remember(kept)
+    dynamic = algorithm.chosen["groups"] != "all"
+    return Collected(groups, kept.facts["rounds"], kept.facts["greedy_tokens"], dynamic)
+
+
+def _sampled(
+    options: Reinforce, algorithm: Algorithm, policy: Policy, context: StageContext, step: int
+) -> Collected:
+    """A step's groups, sampled and scored."""
     wanted = options.prompts_per_step
     rounds = int(algorithm.values.get("refill_rounds", 1))
     groups: list[Group] = []
@@ -167,6 +210,19 @@ def _answered(
         Group(problem, request.prompt, tuple(rollouts))
         for problem, request, rollouts in zip(problems, requests, answers, strict=True)
     ]
+    _check_sampled(groups)
     with context.clock.phase("rewards"):
         groups = score_groups(groups, context.rewards)
     return penalized(groups, algorithm, longest=sampling.max_new_tokens)
+
+
+def _check_sampled(groups: Sequence[Group]) -> None:
+    """Raise DivergedError where a policy's own log-probability of what it sampled is no number."""
+    for group in groups:
+        for rollout in group.rollouts:
+            if not np.isfinite(rollout.logprobs).all():
+                raise DivergedError(
+                    f"the sampler's log-probability of an answer to problem {group.problem.id!r} is "
+                    "not finite",
+                    "lower the learning rate",
+                )

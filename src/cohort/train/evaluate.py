@@ -15,12 +15,11 @@ from cohort.report.statistics import summarize_evaluation
 from cohort.rewards.functions import RewardFunction
 from cohort.rewards.score import score_groups
 from cohort.rollout.sampler import Request, Sampling, sample
-from cohort.train.stage import Cost, StageContext
+from cohort.train.stage import StageContext
+from cohort.train.state import Cost
 
 
-def evaluate(
-    options: Evaluate, policy: Policy, context: StageContext, *, after: str
-) -> tuple[Cost, dict[str, object]]:
+def evaluate(options: Evaluate, policy: Policy, context: StageContext, *, after: str) -> Cost:
     """Run the stage; its summary and all answers are in the store."""
     began = time.perf_counter()
     problems = context.source.held_out()
@@ -30,7 +29,7 @@ def evaluate(
     context.store.write_evaluation(context.number, after=after, summary=summary, answers=answers)
     context.console.evaluation(after, summary)
     tokens = sum(len(r.tokens) for g in groups for r in g.rollouts)
-    return Cost(sampled_tokens=tokens), summary
+    return Cost(sampled_tokens=tokens)
 
 
 def measure(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cohort.config.stages import Reinforce
 from cohort.data.records import Group
+from cohort.errors import NotFiniteError
 from cohort.objective.algorithms import Algorithm
 from cohort.policy.policy import Policy
 from cohort.report.metrics import describe_groups
@@ -19,7 +20,8 @@ from cohort.train.collect import Collected, collect
 from cohort.train.credit import Credit, Shaping, counted_places, with_advantages
 from cohort.train.optim import Updater
 from cohort.train.reference import follow, frozen_copy
-from cohort.train.stage import Cost, StageContext
+from cohort.train.stage import StageContext
+from cohort.train.state import Cost, StageState
 from cohort.train.step import learn
 
 
@@ -27,30 +29,34 @@ def reinforce(
     options: Reinforce, algorithm: Algorithm, policy: Policy, context: StageContext
 ) -> Cost:
     """Run the stage; every step is in the store when the next one begins."""
-    cost = Cost()
     updates = options.updates_per_step * options.minibatches_per_step
-    updater = Updater(policy, options.optimizer, updates=options.steps * updates)
-    reference = frozen_copy(policy) if algorithm.beta else None
+    state = StageState(
+        Updater(policy, options.optimizer, updates=options.steps * updates),
+        algorithm=algorithm,
+        reference=frozen_copy(policy) if algorithm.beta else None,
+    )
+    context.begin(state)
     clock = context.clock
     clock.lap()
-    for step in range(1, options.steps + 1):
-        collected = collect(options, algorithm, policy, context, step)
-        this = _Step(options, algorithm, policy, context, reference)
-        credit, metrics = this.learn_from(collected, updater, step)
-        algorithm = this.next_algorithm(collected, metrics)
-        if reference is not None:
-            follow(reference, policy, algorithm, step=step)
-        cost.sampled_tokens += collected.sampled_tokens
-        cost.trained_tokens += this.trained_tokens
+    for step in range(state.step + 1, options.steps + 1):
+        assert state.algorithm is not None
+        collected = collect(options, state.algorithm, policy, context, step)
+        this = _Step(options, state.algorithm, policy, context, state.reference)
+        credit, metrics = this.learn_from(collected, state.updater, step)
+        state.algorithm = this.next_algorithm(collected, metrics)
+        if state.reference is not None:
+            follow(state.reference, policy, state.algorithm, step=step)
+        state.cost.sampled_tokens += collected.sampled_tokens
+        state.cost.trained_tokens += this.trained_tokens
         metrics = describe_groups(credit.groups) | collected.metrics | metrics
-        metrics["num_tokens"] = float(cost.sampled_tokens)
+        metrics["num_tokens"] = float(state.cost.sampled_tokens)
         seconds, times = clock.lap()
         if context.profiler is not None:
             context.profiler.after(step, clock, seconds, times)
         context.step(step, metrics | times, seconds=seconds, groups=credit.groups)
         if step % options.show_every == 0 or step == 1:
             context.console.group(_most_telling(credit.groups))
-    return cost
+    return state.cost
 
 
 class _Step:
@@ -90,22 +96,39 @@ class _Step:
         )
         batches = prepare(credit, self._algorithm, self._cutting)
         applied = for_this_step(self._algorithm, entropy=collected.entropy)
-        metrics |= learn(
-            self._policy,
-            batches,
-            applied,
-            updater=updater,
-            passes=options.updates_per_step,
-            reference=self._reference,
-            key=(self._context.seed, "entropy", self._context.name, step),
-            clock=self._context.clock,
-        )
+        metrics |= self._updated(batches, applied, updater, step)
         self.trained_tokens = sum(batch.tokens for batch in batches) * options.updates_per_step
         if self._algorithm.beta:
             metrics["beta"] = self._algorithm.beta
         if "entropy_coefficient" in applied.values:
             metrics["entropy_coef"] = float(applied.values["entropy_coefficient"])
         return credit, metrics
+
+    def _updated(
+        self, batches: Sequence[Batch], applied: Algorithm, updater: Updater, step: int
+    ) -> dict[str, float]:
+        """The step's updates; where a number is not finite, the rest of them are left out."""
+        options, context = self._options, self._context
+        made = updater.made
+        try:
+            metrics = learn(
+                self._policy,
+                batches,
+                applied,
+                updater=updater,
+                passes=options.updates_per_step,
+                reference=self._reference,
+                key=(context.seed, "entropy", context.name, step),
+                clock=context.clock,
+            )
+        except NotFiniteError as error:
+            planned = made + len(batches) * options.updates_per_step
+            left_out = planned - updater.made
+            updater.skip_to(planned)
+            context.keeper.left_out(error, step)
+            return {"updates_left_out": float(left_out)}
+        context.keeper.health.made(metrics)
+        return metrics
 
     def next_algorithm(self, collected: Collected, metrics: dict[str, float]) -> Algorithm:
         """The algorithm of the next step: its coefficients follow what was measured."""

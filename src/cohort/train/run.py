@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,21 +17,31 @@ import torch
 
 from cohort.config.recipe import Recipe
 from cohort.config.stages import Evaluate, Reinforce, Supervised
+from cohort.data.checkpoints import Checkpoints
+from cohort.data.disk import refusing
 from cohort.data.store import Store
-from cohort.errors import Interrupted
+from cohort.errors import DivergedError, Interrupted, StorageError
 from cohort.policy import native
-from cohort.policy.load import load_policy, save_policy
+from cohort.policy.load import load_policy
 from cohort.policy.policy import Policy
 from cohort.report.console import Console
 from cohort.report.html import write_report
-from cohort.report.read import examples, opened
+from cohort.report.read import evaluations, examples, opened
 from cohort.train.evaluate import evaluate
-from cohort.train.folder import DATABASE, MODEL, claim
+from cohort.train.fingerprint import differences, fingerprint
+from cohort.train.folder import CHECKPOINTS, DATABASE, JOURNAL, MODEL, REPORT, claim
+from cohort.train.journal import Journal
+from cohort.train.keeper import Keeper
 from cohort.train.located import located
 from cohort.train.plan import Given, StagePlan, check_prompts, make_plan
 from cohort.train.profile import Profiler, steps_to_profile
 from cohort.train.reinforce import reinforce
-from cohort.train.stage import Cost, StageContext
+from cohort.train.result import save_result
+from cohort.train.resume import Found, find, refuse_changes
+from cohort.train.saver import Saver
+from cohort.train.stage import StageContext
+from cohort.train.state import Cost, Place, restore_weights
+from cohort.train.stopping import Stopping
 from cohort.train.supervised import supervised
 
 
@@ -43,12 +54,15 @@ def train_recipe(
     quiet: bool = False,
     given: Given | None = None,
     profile: int | None = None,
+    accept_changes: bool = False,
 ) -> Path:
     """Carry a recipe out; returns the run's folder. Raises CohortError, and Interrupted on Ctrl-C.
 
+    A folder that holds this recipe's run, unfinished, is gone on with from its newest checkpoint.
     `base` is the folder that the recipe's file is in, `name` what the run is called, `given` the
     functions and rows that some of the recipe's names stand for, `profile` the number of reinforce
-    steps whose time is looked into.
+    steps whose time is looked into. `accept_changes`: go on also where the recipe, data, code of a
+    reward or a version is another one than before; what was changed is recorded.
     """
     recipe = located(recipe, base)
     profiled = {} if profile is None else steps_to_profile(recipe, profile)
@@ -58,18 +72,23 @@ def train_recipe(
     pieces = plans[0].source.vocabulary() if needs_pieces else []
     policy = load_policy(recipe.model, vocabulary=pieces, seed=recipe.seed)
     dropped = {plan.name: check_prompts(plan, policy) for plan in plans}
-    folder = claim(recipe, run, name)
-    store = Store(folder / DATABASE)
-    with Console([plan.name for plan in plans], quiet) as console:
-        this = _Run(recipe, plans, policy, folder=folder, store=store, console=console)
-        this.describe(name)
-        for number, steps in profiled.items():
-            this.profile(number, steps)
-        for stage, count in dropped.items():
-            if count:
-                console.warn(f"stage {stage}: {count} problems are too long and were left out")
-        this.carry_out()
-    return folder
+    claimed = claim(recipe, run, name, accept_changes=accept_changes)
+    try:
+        with Console([plan.name for plan in plans], quiet) as console:
+            if claimed.status == "finished" and not claimed.changes:
+                console.note(f"{claimed.folder} is finished: there is nothing left to do")
+                return claimed.folder
+            for stage, count in dropped.items():
+                if count:
+                    console.warn(f"stage {stage}: {count} problems are too long and were left out")
+            this = _Run(recipe, plans, policy, folder=claimed.folder, console=console)
+            for number, steps in profiled.items():
+                this.profile(number, steps)
+            this.begin(name, claimed.changes, accept_changes=accept_changes)
+            this.carry_out()
+    finally:
+        claimed.release()
+    return claimed.folder
 
 
 def set_threads(threads: int) -> None:
@@ -87,16 +106,51 @@ class _Run:
         policy: Policy,
         *,
         folder: Path,
-        store: Store,
         console: Console,
     ) -> None:
         self._recipe, self._plans, self._policy = recipe, plans, policy
-        self._folder, self._store, self._console = folder, store, console
+        self._folder, self._console = folder, console
+        self._store = Store(folder / DATABASE)
         self._began = time.perf_counter()
-        self._evaluations: list[tuple[str, dict[str, object]]] = []
         self._profilers: dict[int, Profiler] = {}
+        self._stopping = Stopping(console.warn)
+        self._checkpoints = Checkpoints(folder / CHECKPOINTS, keep=recipe.checkpoints.keep)
+        self._journal = Journal(folder / JOURNAL)
+        self._place = Place()
+        self._start_anew()
 
-    def describe(self, name: str) -> None:
+    def profile(self, stage: int, steps: int) -> None:
+        """Look into the time that so many steps of a stage will take."""
+        self._profilers[stage] = Profiler(
+            steps, stage, self._plans[stage].name, folder=self._folder, store=self._store
+        )
+
+    def begin(self, name: str, changes: Sequence[str], *, accept_changes: bool) -> None:
+        """Find out where the run goes on. Raises RunError where something else than the recipe has
+        changed and that is not accepted."""
+        print_now = fingerprint(self._recipe, self._plans, self._policy)
+        before = self._store.fact("fingerprint") or {}
+        with refusing("preparing the checkpoints"):
+            self._checkpoints.prepare()
+        found = find(self._checkpoints, self._policy, self._store)
+        if found is not None and found.number == 0:
+            found = None  # nothing was done: what has changed since does not matter
+        if found is not None:
+            kept_recipe = {"recipe": print_now["recipe"]}  # its changes were looked at by option
+            changed = differences({**before, **kept_recipe}, print_now)
+            if changed and not accept_changes:
+                self._store.close()
+                raise refuse_changes(changed, str(self._folder))
+            changes = [*changes, *changed]
+        self._describe(name, print_now)
+        if found is None:
+            self._store.cut(0, 0)
+            self._journal.forget_all()
+        else:
+            self._go_on_from(found)
+        self._store.begin_sitting(self._place.stage, self._place.step, changes)
+
+    def _describe(self, name: str, print_now: dict[str, str]) -> None:
         """Facts that a report needs, before the first step."""
         facts = {
             "recipe": name,
@@ -111,6 +165,7 @@ class _Run:
                 "transformers": version("transformers"),
                 "python": platform.python_version(),
             },
+            "fingerprint": print_now,
             "status": "running",
         }
         for key, value in facts.items():
@@ -120,55 +175,122 @@ class _Run:
             f"{facts['parameters']:,} parameters, {facts['threads']} threads"
         )
 
-    def profile(self, stage: int, steps: int) -> None:
-        """Look into the time that so many steps of a stage will take."""
-        self._profilers[stage] = Profiler(
-            steps, stage, self._plans[stage].name, folder=self._folder, store=self._store
+    def _start_anew(self) -> None:
+        """A keeper without a past."""
+        self._saver = Saver(self._checkpoints, self._recipe.checkpoints)
+        self._keeper = Keeper(
+            self._policy,
+            saver=self._saver,
+            journal=self._journal,
+            store=self._store,
+            console=self._console,
+            stopping=self._stopping,
+            lengths=[getattr(plan.options, "steps", 0) for plan in self._plans],
+        )
+
+    def _go_on_from(self, found: Found) -> None:
+        """Everything as the checkpoint has it; what came after it is forgotten."""
+        for reason in found.passed_over:
+            self._console.warn(reason)
+        self._place = found.taken.place
+        self._store.cut(self._place.stage, self._place.step)
+        with refusing("removing checkpoints"):
+            self._checkpoints.forget_after(found.number)
+        restore_weights(found.taken, self._policy)
+        self._keeper.go_on_from(found.taken)
+        self._console.note(
+            f"goes on after step {self._place.step} of stage {self._plans[self._place.stage].name} "
+            f"(checkpoint step-{found.number:06d})"
         )
 
     def carry_out(self) -> None:
         """All stages, the model, the report; the store says how it ended, whatever happens."""
         status = "failed"
         try:
-            self._stages()
-            save_policy(self._policy, self._folder / MODEL)
+            with self._stopping:
+                self._go_through()
+            save_result(self._policy, self._folder)
+            self._clear()
             status = "finished"
+        except Interrupted:
+            status = "interrupted"
+            raise
         except KeyboardInterrupt:
             status = "interrupted"
-            raise Interrupted(
-                f"stopped in {self._store.position()}; the model was not saved",
-                f"`cohort show {self._folder}` shows what was done until then",
+            raise self._stopping.refusal(
+                f"stopped in {self._store.position()}; what is after the last checkpoint is not saved",
+                "the same command goes on from the last checkpoint",
             ) from None
         finally:
+            self._saver.close()
             self._end(status)
         with opened(self._folder) as db:
             shown = examples(db)
+            evaluated = [(row.after, dict(row.summary)) for row in evaluations(db)]
         self._console.summary(
-            self._evaluations,
+            evaluated,
             shown,
-            report=self._folder / "report.html",
+            report=self._folder / REPORT,
             model=self._folder / MODEL,
             seconds=time.perf_counter() - self._began,
         )
 
+    def _clear(self) -> None:
+        """Of what keeps a run from being lost, leave the last checkpoint."""
+        with refusing("removing checkpoints"):
+            self._checkpoints.forget_before(max(self._checkpoints.numbers(), default=0))
+        self._journal.close()
+
+    def _go_through(self) -> None:
+        """The stages, from the place where the run is; once back to where it was healthy."""
+        while True:
+            try:
+                self._stages()
+                return self._saver.wait()
+            except DivergedError as error:
+                self._roll_back(error)
+
+    def _roll_back(self, error: DivergedError) -> None:
+        self._saver.close()
+        health = self._keeper.health
+        if health.rolled_back:
+            raise DivergedError(
+                f"{error.message}; the run was taken back before", error.hint
+            ) from error
+        found = find(self._checkpoints, self._policy, self._store, healthy_only=True)
+        if found is None:
+            raise error
+        self._journal.forget_all()
+        self._start_anew()
+        self._go_on_from(found)
+        self._keeper.health.roll_back()
+        text = f"{error.message}; the run was taken back to here, with half the learning rate"
+        self._console.warn(text)
+        self._store.event("warning", text, stage=self._place.stage, step=self._place.step)
+
     def _stages(self) -> None:
         after = "start"
         for number, plan in enumerate(self._plans):
-            steps = getattr(plan.options, "steps", 0)
-            self._store.begin_stage(number, name=plan.name, kind=plan.options.kind, steps=steps)
-            self._console.begin_stage(plan.name, plan.options.kind, steps)
-            began = time.perf_counter()
-            cost = self._stage(number, plan, after)
-            self._store.end_stage(
-                number,
-                seconds=time.perf_counter() - began,
-                sampled_tokens=cost.sampled_tokens,
-                trained_tokens=cost.trained_tokens,
-            )
-            if number in self._profilers:
-                self._console.note("\n".join(self._profilers[number].lines()))
+            if number >= self._place.stage:
+                self._one_stage(number, plan, after)
             if not isinstance(plan.options, Evaluate):
                 after = plan.name
+
+    def _one_stage(self, number: int, plan: StagePlan, after: str) -> None:
+        steps = getattr(plan.options, "steps", 0)
+        self._store.begin_stage(number, name=plan.name, kind=plan.options.kind, steps=steps)
+        self._console.begin_stage(plan.name, plan.options.kind, steps)
+        began, before = time.perf_counter(), self._store.seconds_of(number)
+        cost = self._stage(number, plan, after)
+        self._keeper.end()
+        self._store.end_stage(
+            number,
+            seconds=before + time.perf_counter() - began,
+            sampled_tokens=cost.sampled_tokens,
+            trained_tokens=cost.trained_tokens,
+        )
+        if number in self._profilers:
+            self._console.note("\n".join(self._profilers[number].lines()))
 
     def _stage(self, number: int, plan: StagePlan, after: str) -> Cost:
         context = StageContext(
@@ -179,6 +301,7 @@ class _Run:
             rewards=plan.rewards,
             store=self._store,
             console=self._console,
+            keeper=self._keeper,
             profiler=self._profilers.get(number),
         )
         match plan.options:
@@ -188,14 +311,17 @@ class _Run:
                 assert plan.algorithm is not None, f"stage {plan.name} has no algorithm"
                 return reinforce(plan.options, plan.algorithm, self._policy, context)
             case Evaluate():
-                cost, summary = evaluate(plan.options, self._policy, context, after=after)
-                self._evaluations.append((after, summary))
-                return cost
+                return evaluate(plan.options, self._policy, context, after=after)
 
     def _end(self, status: str) -> None:
         """Write down how it ended, close the store, and leave a report behind."""
         self._console.close()
-        self._store.set_fact("status", status)
-        self._store.set_fact("seconds", time.perf_counter() - self._began)
-        self._store.close(sealed=True)
-        write_report(self._folder)
+        try:
+            self._store.set_fact("status", status)
+            self._store.set_fact("seconds", time.perf_counter() - self._began)
+            self._store.close(sealed=True)
+            with refusing("writing the report"):
+                write_report(self._folder)
+        except StorageError:
+            if status == "finished":  # else there is an error on its way that says more
+                raise

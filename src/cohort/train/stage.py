@@ -1,4 +1,4 @@
-"""What every stage is given, and what it says it cost."""
+"""What every stage is given, and how it says that a step is done."""
 
 from __future__ import annotations
 
@@ -11,15 +11,9 @@ from cohort.report.console import Console
 from cohort.rewards.functions import RewardFunction
 from cohort.tasks.problems import ProblemSource
 from cohort.train.clock import Clock
+from cohort.train.keeper import Keeper
 from cohort.train.profile import Profiler
-
-
-@dataclass(slots=True)
-class Cost:
-    """Tokens that a stage sampled, and tokens whose gradient it computed."""
-
-    sampled_tokens: int = 0
-    trained_tokens: int = 0
+from cohort.train.state import StageState
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +30,13 @@ class StageContext:
     rewards: Sequence[RewardFunction]
     store: Store
     console: Console
+    keeper: Keeper
     clock: Clock = field(default_factory=Clock)
     profiler: Profiler | None = None
+
+    def begin(self, state: StageState) -> None:
+        """Put the stage's state where it was, if it went on before; called before the first step."""
+        self.keeper.begin(self.number, state, self.rewards)
 
     def step(
         self,
@@ -47,9 +46,14 @@ class StageContext:
         seconds: float,
         groups: Sequence[Group] = (),
     ) -> None:
-        """Keep a step in the store, then show it; steps count from 1."""
+        """Keep a step in the store, show it, and save where it is time; steps count from 1.
+
+        Raises Interrupted where the run was asked to end, and StorageError where it cannot be kept.
+        """
         with self.clock.phase("saving"):
             self.store.write_step(
                 self.number, step, seconds=seconds, metrics=metrics, groups=groups
             )
         self.console.step(step, metrics, seconds)
+        with self.clock.phase("saving"):
+            self.keeper.after_step(step)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cohort.data import keyed
 from cohort.data.packing import Row
+from cohort.errors import NotFiniteError
 from cohort.objective import diagnostics
 from cohort.objective.algorithms import Algorithm
 from cohort.objective.choices_of_loss import Tokens
@@ -79,6 +80,7 @@ def _updates(
             _loss, policy, batch, algorithm, old=old[place], fixed=fixed[place], chosen=chosen
         )
         for tokens, loss in updater.add_gradient(batch.rows, of_row):
+            _check_finite(batch, tokens, loss)
             tally.add(tokens, loss)
         seen.append(tally.metrics() | updater.update())
     updater.clear()
@@ -99,6 +101,37 @@ def _loss(
     tokens = _tokens(policy, batch, row, algorithm, old, fixed, chosen)
     loss = policy_loss(algorithm, tokens)
     return loss, (tokens, loss.detach())
+
+
+LOOKED_AT = {
+    "sampler": "the sampler's log-probability",
+    "old": "the old log-probability",
+    "reference": "the reference's log-probability",
+    "logprobs": "the policy's log-probability",
+    "entropies": "the policy's entropy",
+    "advantages": "the advantage",
+    "weights": "the weight",
+}
+"""The inputs of a loss, in the order in which they came about, and what they are."""
+
+
+def _check_finite(batch: Batch, tokens: Tokens, loss: Tensor) -> None:
+    """Raise NotFiniteError where a row's loss, or anything that it is made of, is not finite."""
+    for name, what in LOOKED_AT.items():
+        values = getattr(tokens, name)
+        if values is None or bool(torch.isfinite(values).all()):
+            continue
+        first = int((~torch.isfinite(values)).nonzero()[0, 0])
+        problem = batch.problems[int(tokens.rollout[first])] if batch.problems else "?"
+        raise NotFiniteError(
+            f"{what} of problem {problem!r} has the value {float(values[first])}",
+            "look at this problem and its rewards; lower the learning rate where it is the policy's",
+        )
+    if not bool(torch.isfinite(loss)):
+        raise NotFiniteError(
+            f"the loss has the value {float(loss)}, made of numbers that are finite",
+            "lower the advantages or the learning rate",
+        )
 
 
 def _means(seen: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -10,34 +10,54 @@ from torch import Tensor
 from cohort.config.stages import Supervised
 from cohort.data.packing import Family, Member, Row, pack_plain
 from cohort.data.records import Demonstration
-from cohort.errors import DataError
+from cohort.errors import DataError, NotFiniteError
 from cohort.objective.surrogates import negative_log_likelihood
 from cohort.policy.policy import Policy
 from cohort.train.optim import Updater
 from cohort.train.rows import even_cut
-from cohort.train.stage import Cost, StageContext
+from cohort.train.stage import StageContext
+from cohort.train.state import Cost, StageState
 
 
 def supervised(options: Supervised, policy: Policy, context: StageContext) -> Cost:
     """Run the stage: one update per step on the mean negative log-likelihood of its tokens."""
-    cost = Cost()
-    updater = Updater(policy, options.optimizer, updates=options.steps)
-    for step in range(1, options.steps + 1):
+    state = StageState(Updater(policy, options.optimizer, updates=options.steps))
+    context.begin(state)
+    for step in range(state.step + 1, options.steps + 1):
         began = time.perf_counter()
         rows = context.source.demonstrations(
             seed=context.seed, step=step, count=options.rows_per_step
         )
         families = _families(rows, policy)
+        metrics = _imitated(options, policy, families, state, context, step)
+        state.cost.trained_tokens += sum(len(f.members[0].tokens) for f in families)
+        metrics["num_tokens"] = float(state.cost.trained_tokens)
+        context.step(step, metrics, seconds=time.perf_counter() - began)
+    return state.cost
+
+
+def _imitated(
+    options: Supervised,
+    policy: Policy,
+    families: list[Family],
+    state: StageState,
+    context: StageContext,
+    step: int,
+) -> dict[str, float]:
+    """The step's update, or what is said of it when it has to be left out."""
+    try:
         metrics = imitate(
             policy,
             families,
-            updater,
+            state.updater,
             tokens_per_microbatch=policy.row_tokens(options.tokens_per_microbatch),
         )
-        cost.trained_tokens += sum(len(f.members[0].tokens) for f in families)
-        metrics["num_tokens"] = float(cost.trained_tokens)
-        context.step(step, metrics, seconds=time.perf_counter() - began)
-    return cost
+    except NotFiniteError as error:
+        state.updater.skip_to(step)
+        context.keeper.left_out(error, step)
+        return {"updates_left_out": 1.0}
+    context.keeper.health.made(metrics)
+    return metrics
 
 
 def imitate(

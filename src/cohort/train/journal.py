@@ -1,0 +1,171 @@
+"""The journal: what a step sampled and was told, kept until a checkpoint has what it led to.
+
+    journal/stage-2-step-000017   SHA-256 of the rest, then safetensors: tokens and log-probabilities,
+                                  and as JSON texts, scores, and what reward functions remember
+
+A step that is gone through again after a crash reads it instead of sampling and asking again. So the
+hours that sampling took are not lost, and what came from outside (a judge's answer, a clock) is what
+it was. An entry that is not whole, or is of other problems, is passed over: the step is sampled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from cohort.data.checkpoints import DamagedError, canonical
+from cohort.data.disk import Disk, RealDisk, refusing, remove_tree, replace_file
+from cohort.data.records import Group, Problem, Rollout, Score
+from cohort.train.state import Place
+
+_NAME = re.compile(r"stage-(\d+)-step-(\d{6,12})")
+_DIGEST_BYTES = 32
+
+
+class Journal:
+    """The entries below one folder."""
+
+    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
+        self._folder, self._disk = folder, disk or RealDisk()
+
+    def keep(self, place: Place, groups: Sequence[Group], facts: dict[str, Any]) -> None:
+        """Keep a step's groups with their scores. Raises StorageError."""
+        data = _encoded(groups, facts)
+        with refusing("writing the journal"):
+            if not self._folder.is_dir():
+                self._disk.make_folder(self._folder)
+            replace_file(self._disk, self._path(place), hashlib.sha256(data).digest() + data)
+
+    def find(self, place: Place) -> Entry | None:
+        """What was kept of a step; None where there is nothing that can be trusted."""
+        path = self._path(place)
+        if path.is_symlink() or not path.is_file():
+            return None
+        data = path.read_bytes()
+        digest, data = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+        if hashlib.sha256(data).digest() != digest:
+            return None
+        try:
+            return Entry(data)
+        except DamagedError:
+            return None
+
+    def forget_until(self, place: Place) -> None:
+        """Forget the steps that a checkpoint at this place has gone through."""
+        self._forget(lambda found: found <= (place.stage, place.step))
+
+    def forget_all(self) -> None:
+        """Forget everything: what follows will be different."""
+        self._forget(lambda _: True)
+
+    def close(self) -> None:
+        """Remove the journal of a run that is finished."""
+        self.forget_all()
+        if self._folder.is_dir():
+            with refusing("removing the journal"):
+                remove_tree(self._disk, self._folder)
+
+    def _forget(self, unwanted: Callable[[tuple[int, int]], bool]) -> None:
+        if not self._folder.is_dir():
+            return
+        with refusing("clearing the journal"):
+            for path in list(self._folder.iterdir()):
+                name = _NAME.fullmatch(path.name)
+                if name is not None and unwanted((int(name[1]), int(name[2]))):
+                    self._disk.remove(path)
+
+    def _path(self, place: Place) -> Path:
+        return self._folder / f"stage-{place.stage}-step-{place.step:06d}"
+
+
+class Entry:
+    """What was kept of a step."""
+
+    def __init__(self, data: bytes) -> None:
+        """Raises DamagedError for bytes that are no entry."""
+        try:
+            tensors = load(data)
+            self._tokens, self._logprobs = tensors["tokens"], tensors["logprobs"]
+            self._lengths = tensors["lengths"].tolist()
+            read = json.loads(tensors["json"].tobytes())
+            self.facts: dict[str, Any] = read["facts"]
+            self._groups: list[dict[str, Any]] = read["groups"]
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise DamagedError(f"the journal's entry cannot be read: {error}") from error
+
+    @property
+    def problems(self) -> list[str]:
+        """The ids of the problems, in order."""
+        return [group["problem"] for group in self._groups]
+
+    def groups(
+        self, problems: Mapping[str, Problem], prompt_tokens: Callable[[Problem], Any]
+    ) -> list[Group]:
+        """The groups, their problems looked up."""
+        ends = np.cumsum([0, *self._lengths])
+        places = itertools.pairwise(ends)
+        return [self._group(group, problems, prompt_tokens, places) for group in self._groups]
+
+    def _group(
+        self,
+        kept: dict[str, Any],
+        problems: Mapping[str, Problem],
+        prompt_tokens: Callable[[Problem], Any],
+        places: Iterator[tuple[int, int]],
+    ) -> Group:
+        problem = problems[kept["problem"]]
+        return Group(
+            problem,
+            prompt_tokens(problem),
+            tuple(self._rollout(rollout, *next(places)) for rollout in kept["rollouts"]),
+            tuple(_score(score) for score in kept["scores"]),
+            greedy_reward=kept["greedy_reward"],
+            discarded=kept["discarded"],
+        )
+
+    def _rollout(self, kept: dict[str, Any], begin: int, end: int) -> Rollout:
+        return Rollout(self._tokens[begin:end], self._logprobs[begin:end], **kept)
+
+
+def _encoded(groups: Sequence[Group], facts: Mapping[str, Any]) -> bytes:
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    text = canonical({"facts": dict(facts), "groups": [_kept(group) for group in groups]})
+    assert rollouts, "a step that sampled nothing"
+    return save(
+        {
+            "tokens": np.concatenate([rollout.tokens for rollout in rollouts]),
+            "logprobs": np.concatenate([rollout.logprobs for rollout in rollouts]),
+            "lengths": np.array([len(r.tokens) for r in rollouts], dtype=np.int32),
+            "json": np.frombuffer(text, dtype=np.uint8),
+        }
+    )
+
+
+def _kept(group: Group) -> dict[str, Any]:
+    return {
+        "problem": group.problem.id,
+        "greedy_reward": group.greedy_reward,
+        "discarded": group.discarded,
+        "rollouts": [
+            {"stop": r.stop, "text": r.text, "version": r.version, "temperature": r.temperature}
+            for r in group.rollouts
+        ],
+        "scores": [
+            {"total": s.total, "parts": dict(s.parts), "steps": s.steps, "whole": s.whole}
+            for s in group.scores
+        ],
+    }
+
+
+def _score(kept: dict[str, Any]) -> Score:
+    steps = tuple((int(end), float(value)) for end, value in kept["steps"])
+    return Score(kept["total"], kept["parts"], steps, kept["whole"])
