@@ -101,9 +101,7 @@ class FailingDisk:
         return called
 
 
-@pytest.mark.parametrize(
-    "error", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EMFILE, errno.EDQUOT, 0]
-)
+@pytest.mark.parametrize("error", [errno.ENOSPC, 0])
 def test_an_operation_that_fails_loses_no_earlier_checkpoint(tmp_path, error):
     failed = 0
     for at in range(1, 26):

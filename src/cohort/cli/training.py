@@ -23,6 +23,20 @@ MaxNewTokens = Annotated[int, typer.Option(help="The most tokens an answer may h
 Model = Annotated[str, typer.Argument(help="A model folder, or a name on the hub.")]
 
 
+Resume = Annotated[
+    Path | None,
+    typer.Option(metavar="RUN", help="Go on with the run in this folder, by its own recipe."),
+]
+AcceptChanges = Annotated[
+    bool,
+    typer.Option(
+        "--accept-changes",
+        help="Go on with a run also where its recipe, data, code of a reward or a version is "
+        "another one than before; what changed is recorded.",
+    ),
+]
+
+
 def _steps(text: str) -> int:
     """The N of `--profile N`; the train room says which numbers there may be."""
     try:
@@ -34,26 +48,28 @@ def _steps(text: str) -> int:
         ) from None
 
 
+def _named(recipe: str | None, run: Path | None, resume: Path | None) -> tuple[Path, Path | None]:
+    """The recipe's file and the run's folder."""
+    if resume is None:
+        if recipe is None:
+            raise RecipeError("no recipe is given", "`cohort recipes` lists the packaged ones")
+        return Path(recipe), run
+    from cohort.train.folder import RECIPE, recipe_of
+
+    if recipe is not None or run is not None:
+        raise RecipeError("--resume names a run: give neither a recipe nor --run with it")
+    recipe_of(resume)
+    return resume / RECIPE, resume
+
+
 def train(
     recipe: Annotated[
         str | None, typer.Argument(help="A recipe file, or the name of a packaged recipe.")
     ] = None,
     changes: Set = None,
     run: Annotated[Path | None, typer.Option(help="The run folder; runs/NAME without it.")] = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="RUN", help="Go on with the run in this folder, by the recipe that is in it."
-        ),
-    ] = None,
-    accept_changes: Annotated[
-        bool,
-        typer.Option(
-            "--accept-changes",
-            help="Go on with a run also where its recipe, data, code of a reward or a version is "
-            "another one than before; what changed is recorded.",
-        ),
-    ] = False,
+    resume: Resume = None,
+    accept_changes: AcceptChanges = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check it, print the resolved recipe and stop.")
     ] = False,
@@ -71,16 +87,8 @@ def train(
     """Train as a recipe says; prints the run folder. Given again, goes on where the run ended."""
     from cohort.config.load import dump_recipe, find_recipe, load_recipe
 
-    if resume is not None:
-        from cohort.train.folder import RECIPE, recipe_of
-
-        if recipe is not None or run is not None:
-            raise RecipeError("--resume names a run: give neither a recipe nor --run with it")
-        recipe_of(resume)
-        recipe, run = str(resume / RECIPE), resume
-    if recipe is None:
-        raise RecipeError("no recipe is given", "`cohort recipes` lists the packaged ones")
-    file = find_recipe(Path(recipe))
+    file, run = _named(recipe, run, resume)
+    file = find_recipe(file)
     resolved = load_recipe(file, changes or [])
     choose_waiting()
     if dry_run:
