@@ -9,28 +9,26 @@ that has imported everything, so that a run takes a second and not five.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from cohort.data import keyed
+from cohort.data.disk import RealDisk
 from proofs.compare import differences
-from proofs.small_runs import command, recipes
+from proofs.forks import command, die, forked, import_everything, watch
+from proofs.small_runs import recipes
 
 OPERATIONS = ("make_folder", "create", "write", "sync", "close", "sync_folder", "rename", "remove")
 KILLS_A_RUN = 5
-FORKED_DEADLINE_SECONDS = 600.0
 
 
 def prove(short: bool, seed: int) -> dict[str, object]:
     """300 kills, 120 of them inside saves (short: 20 and 8); all must end at the same bits."""
-    _import_everything()
+    import_everything()
     wanted = {"inside a save": 8 if short else 120, "any moment": 12 if short else 180}
     with tempfile.TemporaryDirectory() as name:
         return _Kills(Path(name), seed, wanted).all()
@@ -51,7 +49,7 @@ class _Kills:
         for name, file in self._files.items():
             counted = self._folder / f"{name}.count"
             began = time.monotonic()
-            code = _forked(lambda f=file, n=name, c=counted: _counted(f, self._plain(n), c))
+            code = forked(lambda f=file, n=name, c=counted: _counted(f, self._plain(n), c))
             seconds[name] = time.monotonic() - began
             assert code == 0, f"{name} does not run: {code}"
             operations[name] = int(counted.read_text())
@@ -91,7 +89,7 @@ class _Kills:
             kills += 1
             self._made[how] += 1
             self._by_recipe[name] += 1
-        code = _forked(lambda: command("train", str(self._files[name]), "--run", str(run)))
+        code = forked(lambda: command("train", str(self._files[name]), "--run", str(run)))
         found = differences(self._plain(name), run) if code == 0 else [f"exit {code}"]
         if found:
             self._failures.append(f"{name} run {number} after {kills} kills: {found[:3]}")
@@ -102,53 +100,13 @@ class _Kills:
         arguments = ("train", str(self._files[name]), "--run", str(run))
         if how == "any moment":
             delay = float(self._generator.uniform(0.05, 0.8)) * seconds
-            return _forked(lambda: command(*arguments), kill_after=delay)
+            return forked(lambda: command(*arguments), kill_after=delay)
         at = int(self._generator.integers(1, max(2, operations // 2)))
-        return _forked(lambda: _dying(at, arguments))
-
-
-def _forked(work: Callable[[], int], *, kill_after: float = 0.0) -> int:
-    """What the work returns in a forked child; minus the signal where one ended it."""
-    child = os.fork()
-    if child == 0:
-        code = 70
-        try:
-            code = work()
-        finally:
-            os._exit(code)
-    deadline = time.monotonic() + (kill_after or FORKED_DEADLINE_SECONDS)
-    while time.monotonic() < deadline:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.002)
-    os.kill(child, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def _watch(before: Callable[[int], None]) -> None:
-    """Call this with the number of each operation of a save, before it is made."""
-    from cohort.data.disk import RealDisk
-
-    count = iter(range(1, sys.maxsize))
-
-    def watched(operation: Callable[..., object]) -> Callable[..., object]:
-        def called(*arguments: object) -> object:
-            before(next(count))
-            return operation(*arguments)
-
-        return called
-
-    for name in OPERATIONS:
-        setattr(RealDisk, name, watched(getattr(RealDisk, name)))
+        return forked(lambda: _dying(at, arguments))
 
 
 def _dying(at: int, arguments: tuple[str, ...]) -> int:
-    def die(number: int) -> None:
-        if number == at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    _watch(die)
+    watch(RealDisk, OPERATIONS, partial(die, at=at))
     return command(*arguments)
 
 
@@ -158,19 +116,13 @@ def _counted(file: Path, run: Path, counted: Path) -> int:
     def count(number: int) -> None:
         last[0] = number
 
-    _watch(count)
+    watch(RealDisk, OPERATIONS, count)
     code = command("train", str(file), "--run", str(run))
     counted.write_text(str(last[0]))
     return code
 
 
-def _import_everything() -> None:
-    import cohort.cli.main
-    import cohort.train.run  # noqa: F401  # imported before forking, so that no child has to
-
-
 if __name__ == "__main__":
-    np.seterr(all="raise")
     result = prove(short="--short" in sys.argv, seed=1)
     print(json.dumps(result, indent=1))
     raise SystemExit(0 if result["held"] == result["asked"] else 1)

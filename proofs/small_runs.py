@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 HEAD = """
@@ -100,18 +98,3 @@ def recipes(folder: Path, *, steps: int = 6, every: int = 1) -> dict[str, Path]:
         files[name] = folder / f"{name}.toml"
         files[name].write_text(text)
     return files
-
-
-def command(*arguments: str) -> int:
-    """`cohort` with these arguments in this process, without its output; the exit code."""
-    from cohort.cli.main import run
-
-    silent = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silent, 1)
-    os.dup2(silent, 2)
-    sys.argv = ["cohort", *arguments]
-    try:
-        run()
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 1
-    return 0
