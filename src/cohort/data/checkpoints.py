@@ -219,10 +219,13 @@ def _bytes_of(path: Path, most: int) -> bytes:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise DamagedError(f"{path.name} cannot be read: {error.strerror}") from error
-    with open(file, "rb") as stream:
+    try:
         found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode):
             raise DamagedError(f"{path.name} is not an ordinary file")
         if found.st_size > most:
             raise DamagedError(f"{path.name} has {found.st_size} bytes, more than {most}")
-        return stream.read(most + 1)
+        with open(file, "rb", closefd=False) as stream:
+            return stream.read(found.st_size + 1)
+    finally:
+        os.close(file)

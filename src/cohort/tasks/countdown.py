@@ -5,8 +5,8 @@ proves it solvable. Demonstrations are honest: some show a search with failed at
 one that reaches the target, the others the bare expression. A model that imitates them searches
 briefly and often in vain; a reward for success alone pays for searching on, and searching right.
 
-    prompt          4 7 2 = 10
-    search          <think>7+4=11,2 11+2=13 11-2=9 11*2=22 7*2=14,4 14+4=18 14-4=10</think>
+    prompt          4 7 2 : 10
+    search          <think>7+4=11,2:10 11+2=13 11-2=9 11*2=22 7*2=14,4:10 14+4=18 14-4=10</think>
                     <answer>(7*2)-4</answer>, without the line break
     direct          <think></think><answer>(7*2)-4</answer>
 
@@ -96,7 +96,7 @@ class Countdown:
         """Whole numbers and tags as single pieces, then the other characters."""
         numbers = [str(number) for number in range(self.largest + 1)]
         tags = [OPEN_THINK, CLOSE_THINK, OPEN_ANSWER, CLOSE_ANSWER]
-        return [*numbers, *tags, "+", "-", "*", "/", "=", "(", ")", ",", " "]
+        return [*numbers, *tags, "+", "-", "*", "/", "=", ":", "(", ")", ",", " "]
 
     def _draw(self, generator: np.random.Generator) -> Problem:
         """Numbers and, by combining them at random, a target that they reach."""
@@ -148,7 +148,7 @@ def _problem(numbers: Sequence[int], made: Attempt) -> Problem:
     given, in_order = (" ".join(map(str, some)) for some in (numbers, sorted(numbers)))
     return Problem(
         id=f"countdown:{in_order}={target}",
-        prompt=f"{given} = {target}",
+        prompt=f"{given} : {target}",
         columns={
             "numbers": list(numbers),
             "target": target,

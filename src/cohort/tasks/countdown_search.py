@@ -4,9 +4,11 @@ A position is the numbers (with the expressions they came from) that are left. A
 them and puts back what one operation makes of them. Traces only have moves among whole numbers
 from 1 to `largest`, so that every fact in them can be learnt; `solve` has exact fractions and all.
 
-    4 7 2 = 10    a trace:  7+4=11,2 11+2=13 11-2=9 11*2=22 7*2=14,4 14+4=18 14-4=10
-                            `7+4=11,2`: 11 and 2 are left. With two left every move is tried in
-                            turn, until one makes the target; else the next attempt begins anew.
+    4 7 2 : 10    a trace:  7+4=11,2:10 11+2=13 11-2=9 11*2=22 7*2=14,4:10 14+4=18 14-4=10
+                            `7+4=11,2:10`: 11 and 2 are left for 10. With two left every move is
+                            tried in turn, until one makes the target; else the next attempt begins
+                            anew. The target is said again where results are compared with it: a
+                            small model that has to look it up in the prompt stops at wrong ones.
 """
 
 from __future__ import annotations
@@ -64,6 +66,7 @@ def attempt(
         return None
     if target is None:
         target = ends[int(generator.integers(len(ends)))][1][0]
+    tries[-1] += f":{target}"
     for text, made in ends:
         tries.append(text)
         if made[0] == target:

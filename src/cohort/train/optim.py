@@ -160,16 +160,23 @@ class Updater:
         after = total_norm(self._masters)
         if math.isfinite(after) and after <= LARGEST_GROWTH * max(before, 1e-3):
             return
-        bad = ""
-        for name, master in zip(self._names, self._masters, strict=True):
-            if not bool(torch.isfinite(master).all()):
-                bad = f"; the first tensor that is not finite is {name}"
-                break
+        bad = self._bad_state()
         raise DivergedError(
             f"update {self.made + 1} at learning rate {rate:g} took the norm of the weights from "
-            f"{before:.4g} to {after:.4g}{bad}",
+            f"{before:.4g} to {after:.4g}" + (f"; {bad} is not finite" if bad else ""),
             "lower the learning rate",
         )
+
+    def _bad_state(self) -> str:
+        """The first moment, then the first weight, that is not finite; empty where all are."""
+        for name, master in zip(self._names, self._masters, strict=True):
+            for what, value in self._optimizer.state.get(master, {}).items():
+                if not bool(torch.isfinite(value).all()):
+                    return f"{what} of {name}"
+        for name, master in zip(self._names, self._masters, strict=True):
+            if not bool(torch.isfinite(master).all()):
+                return name
+        return ""
 
     @torch.no_grad()
     def _round(self) -> None:

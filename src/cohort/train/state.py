@@ -117,6 +117,7 @@ def decoded(files: Mapping[str, bytes]) -> Snapshot:
     return Snapshot(Place(facts["stage"], facts["step"]), tensors, facts)
 
 
+LARGEST_COUNT = 1 << 53
 _COUNTS = ("stage", "step", "updates", "version", "sampled_tokens", "trained_tokens")
 
 
@@ -128,7 +129,7 @@ def _facts(data: bytes) -> dict[str, Any]:
     if not isinstance(facts, dict):
         raise DamagedError(f"{STATE} is not an object")
     for name in _COUNTS:
-        if type(facts.get(name)) is not int or facts[name] < 0:
+        if type(facts.get(name)) is not int or not 0 <= facts[name] < LARGEST_COUNT:
             raise DamagedError(f"{STATE}: {name} is {facts.get(name)!r:.40}")
     for name, kind in (("algorithm", dict | None), ("health", dict), ("rewards", dict)):
         if not isinstance(facts.get(name), kind):
