@@ -20,8 +20,8 @@ PIECES = re.compile(r"\d+|</?\w+>|.")
 
 
 def score(text: str) -> float:
-    """Of the problem 4 7 2 = 10."""
-    return correct(prompts=["4 7 2 = 10"], completions=[text], numbers=[[4, 7, 2]], target=[10])[0]
+    """Of the problem 4 7 2 : 10."""
+    return correct(prompts=["4 7 2 : 10"], completions=[text], numbers=[[4, 7, 2]], target=[10])[0]
 
 
 def instance(problem: Problem) -> tuple[list[int], int]:

@@ -171,6 +171,17 @@ class Store:
             self._db.execute("DELETE FROM evaluations WHERE stage >= ?", (stage,))
             self._db.execute("DELETE FROM stages WHERE stage >= ?", (stage,))
 
+    def metrics_of(self, stage: int) -> list[dict[str, float]]:
+        """The metrics of each step of a stage, in order; those that were not finite are left out."""
+        found: dict[int, dict[str, float]] = {}
+        for step, name, value in self._db.execute(
+            "SELECT step, name, value FROM metrics WHERE stage = ? AND value IS NOT NULL "
+            "ORDER BY step",
+            (stage,),
+        ):
+            found.setdefault(step, {})[name] = value
+        return list(found.values())
+
     def seconds_of(self, stage: int) -> float:
         """The seconds of a stage's steps."""
         row = self._db.execute("SELECT TOTAL(seconds) FROM steps WHERE stage = ?", (stage,))

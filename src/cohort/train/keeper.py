@@ -29,6 +29,7 @@ from cohort.train.state import (
     snapshot,
 )
 from cohort.train.stopping import Stopping
+from cohort.train.trends import Trends
 
 
 class Keeper:
@@ -66,6 +67,9 @@ class Keeper:
         self._resumed = None
         state.updater.rate_factor = self.health.rate_factor
         self._stopping.in_steps = True
+        self._trends = Trends(str(self._policy.head[0].dtype).removeprefix("torch."))
+        for metrics in self._store.metrics_of(stage):
+            self._trends.see(metrics)
         if not self._saved_once:
             self._save()
 
@@ -93,9 +97,12 @@ class Keeper:
         self._console.warn(text)
         self.health.left_out(error)
 
-    def after_step(self, step: int) -> None:
+    def after_step(self, step: int, metrics: Mapping[str, float]) -> None:
         """A step is in the store. Saves where it is time; ends the run where that was asked for."""
         self._state.step = step
+        for text in self._trends.see(metrics):
+            self._store.event("warning", f"step {step}: {text}", stage=self._stage, step=step)
+            self._console.warn(f"step {step}: {text}")
         self._saver.count_step()
         stop = self._stopping.asked is not None
         if stop or step == self._lengths[self._stage] or self._saver.is_due:

@@ -56,4 +56,4 @@ class StageContext:
             )
         self.console.step(step, metrics, seconds)
         with self.clock.phase("saving"):
-            self.keeper.after_step(step)
+            self.keeper.after_step(step, metrics)

@@ -1,0 +1,92 @@
+"""`python -m proofs`: every proof, two at a time, and the table of their figures.
+
+--short is the form that runs with the tests; --only names some of them; --json prints what each said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+PROOFS = {
+    "kills": "killed with -9 and given again: the same bits",
+    "cuts": "killed at every update and every micro-batch: the same bits",
+    "crashes": "states that a power cut can leave: one whole checkpoint, never an older one",
+    "faults": "failing disks and flipped bits: nothing lost, the right code, the older one found",
+    "hostile_checkpoints": "hostile checkpoints: refused within 2 s, nothing executed",
+    "hostile": "hostile model folders: refused within 2 s, nothing executed",
+    "not_finite": "NaN and infinity injected: named, never saved",
+    "same_seed": "repeats with other hash seeds, delays and readers: the same bits",
+    "fuzz_recipes": "mutated recipes: no traceback, six lines, the right code",
+    "fuzz_data": "mutated data files: the same, file and line named",
+    "fuzz_tokenizers": "mutated tokenizers and templates: the same",
+    "exit_truth": "scenarios: exit code 0 exactly when the work was done",
+    "waits": "a step waits for a checkpoint less than a tenth of a second",
+}
+"""What each proof shows."""
+
+LONGEST_SECONDS = 2400.0
+
+
+def main() -> int:
+    """Run them, print the table; 0 where everything held."""
+    parser = argparse.ArgumentParser(prog="python -m proofs", description=__doc__)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--only", nargs="*", choices=PROOFS, default=list(PROOFS))
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    alone = [name for name in asked.only if name == "waits"]  # it measures time
+    with ThreadPoolExecutor(asked.jobs) as pool:
+        together = [name for name in asked.only if name not in alone]
+        results = dict(
+            zip(together, pool.map(lambda n: _prove(n, asked.short), together), strict=True)
+        )
+    results |= {name: _prove(name, asked.short) for name in alone}
+    if asked.json:
+        print(json.dumps(results, indent=1))
+    else:
+        print("\n".join(_table(results)))
+    return 0 if all(result["held"] == result["asked"] for result in results.values()) else 1
+
+
+def _prove(name: str, short: bool) -> dict[str, Any]:
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", f"proofs.{name}", *(["--short"] if short else [])],
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_SECONDS,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    try:
+        result: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        result = {"asked": 1, "held": 0, "failures": [done.stderr[-2000:]]}
+    result["seconds"] = round(time.monotonic() - began, 1)
+    print(f"{name}: {result['held']} of {result['asked']}", file=sys.stderr)
+    for failure in result["failures"]:
+        print(f"  {failure}", file=sys.stderr)
+    return result
+
+
+def _table(results: dict[str, dict[str, Any]]) -> list[str]:
+    shown = ("name", "asked", "held", "failures", "seconds")
+    lines = ["| what | cases | held | besides |", "| --- | --- | --- | --- |"]
+    for name, result in results.items():
+        rest = "; ".join(
+            f"{key} {value}" for key, value in result.items() if key not in shown and value != {}
+        )
+        lines.append(f"| {PROOFS[name]} | {result['asked']} | {result['held']} | {rest} |")
+    return lines
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
