@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: all setup demo test check bench versus-trl versus-vllm parity mutants docs clean
+.PHONY: all setup demo test check bench prove versus-trl versus-vllm parity mutants docs clean
 all: check test
 
 setup: .venv/.development  ## the environment in .venv, with everything for development
@@ -37,6 +37,9 @@ PARITY := .venv-parity/bin/python
 parity: .venv-parity/.ready  ## our losses beside those of TRL 1.16, in an environment of their own
 	$(PARITY) -m tests.parity.golden --check
 	$(PARITY) -m pytest tests/parity
+
+prove: .venv/.development  ## what is promised about runs, on thousands of cases; half an hour
+	$(BIN)/python -m proofs
 
 mutants: .venv/.development  ## wrong signs, lost detaches, exchanged arguments: the tests must notice
 	$(BIN)/python -m tests.mutants --jobs 2 --out mutants.txt
