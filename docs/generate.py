@@ -20,6 +20,7 @@ from cohort.cli.main import app
 from cohort.config.base import Table
 from cohort.config.lookup import kind_of, tables_in
 from cohort.config.recipe import Recipe
+from cohort.config.stages import MOST
 
 FOLDER = Path(__file__).parent
 NOTE = "<!-- Written by docs/generate.py; change the source and run `make docs`. -->\n\n"
@@ -27,7 +28,8 @@ MARKS = ("<!-- algorithms: written by docs/generate.py -->", "<!-- end of algori
 TYPES = {int: "whole number", float: "number", str: "text", bool: "true or false", Any: "anything"}
 OPENING = """A recipe is a TOML file. `cohort recipes` lists the ones that come with Cohort,
 `cohort recipes copy NAME` copies one to change it, `cohort train RECIPE --dry-run` prints it with
-every default, and `--set stage.0.steps=50` replaces an option for one run."""
+every default, and `--set stage.0.steps=50` replaces an option for one run. A number is at most a
+thousand million where nothing else is said."""
 LIMITS = {"ge": "at least {}", "gt": "more than {}", "le": "at most {}"}
 
 
@@ -96,7 +98,7 @@ def _type(field: FieldInfo) -> str:
         text.format(f"{getattr(limit, key):g}")
         for limit in field.metadata
         for key, text in LIMITS.items()
-        if hasattr(limit, key)
+        if hasattr(limit, key) and abs(getattr(limit, key)) != MOST
     ]
     return ", ".join([name, *limits])
 

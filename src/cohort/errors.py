@@ -1,4 +1,4 @@
-"""Everything that Cohort can refuse, as one tree. Nothing here imports anything.
+"""Everything that Cohort can refuse, as one tree. Nothing here imports anything of Cohort.
 
     CohortError
     |-- RecipeError      an option, a recipe file, a combination of options          exit 2
@@ -14,11 +14,13 @@
     `-- Interrupted      the user stopped the run; says how far it got   exit 130, SIGTERM 143
 
 A message says what is wrong, the value seen and where; the hint says what to do. The command line
-prints both in at most six lines. Mistakes of the user raise these; `assert` is for our own
-invariants.
+prints both in at most six lines. What it quotes of the user's is made `legible` first. Mistakes of the
+user raise these; `assert` is for our own invariants.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class CohortError(Exception):
@@ -89,3 +91,16 @@ class Terminated(Interrupted):
     """The system asked for the end of the run (SIGTERM); what was done until then is saved."""
 
     exit_code = 143
+
+
+def legible(text: str, most: int = 60) -> str:
+    """A text as a message may hold it: cut, on one line, what cannot be printed escaped."""
+    cut = text if len(text) <= most else text[: most - 3] + "..."
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """Names as a message may list them: the first few, and how many more there are."""
+    known = list(names)
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return ", ".join(legible(name) for name in known[:most]) + more

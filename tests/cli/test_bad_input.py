@@ -99,6 +99,10 @@ OPTIONS = {
     "a reader without its KL": ("stage.0.algorithm={name='dapo', kl='k2'}", r"give beta"),
     "unknown choice": ("stage.0.algorithm.bta=0.1", r"'beta'"),
     "unknown task": ("stage.0.problems=chian", r'did you mean "chain"'),
+    "an argument of another type": ('stage.0.rewards={length={words="many"}}', r"words: int"),
+    "a name of the algorithm itself": ("stage.0.algorithm.title=x", r"stage reinforce: .*'title'"),
+    "an option called self": ("stage.0.algorithm.self=1", r"has no choice 'self'"),
+    "a choice that is a list": ("stage.0.algorithm.surrogate=[1]", r"surrogate is \[1\]"),
     "missing model": ("model.path=models/none", r"models/none"),
 }
 
@@ -218,3 +222,31 @@ def test_the_recipes_folder_is_where_its_own_files_are_looked_for(place, monkeyp
     with pytest.raises(SystemExit, match="0"):
         run_command()
     assert (place / "runs" / "recipe" / "run.db").is_file()
+
+
+def test_answers_to_imitate_are_looked_for_in_every_row_before_a_model_is(
+    place, monkeypatch, capsys
+):
+    rows = [{"prompt": "a", "answer": "b"}, {"prompt": "c", "answer": None}]
+    Path("problems.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    stage = (
+        '[{kind="supervised", problems={source="problems.jsonl", completion="answer"}, steps=1}]'
+    )
+    recipe = f'model = "none"\nstage = {stage}'
+    Path("recipe.toml").write_text(recipe.replace("=", " = "))
+    _refused(_train(monkeypatch, capsys, "--dry-run"), r"problems\.jsonl, line 2 has no text")
+
+
+def test_a_link_without_a_suffix_behind_it_is_read_by_its_own_name(place, monkeypatch, capsys):
+    Path("problems.jsonl").rename("blob")
+    Path("problems.jsonl").symlink_to("blob")
+    assert _train(monkeypatch, capsys, "--dry-run")[0] == 0
+
+
+def test_nothing_in_a_refusal_reaches_the_terminal_as_a_command(place, monkeypatch, capsys):
+    change = 'stage.0.problems="\\u001b[2J' + "\\n" * 20 + "x" * 5000 + '"'
+    code, text = _train(monkeypatch, capsys, "--set", change)
+    assert code == 2
+    assert "\x1b" not in text
+    assert len(text.splitlines()) <= 6
+    assert max(map(len, text.splitlines())) <= 600

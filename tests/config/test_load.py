@@ -194,3 +194,78 @@ def test_the_name_of_a_packaged_recipe_is_a_recipe_unless_a_file_has_that_name(
     (tmp_path / "chain").write_text(RECIPE)
     assert isinstance(load_recipe(Path("chain")), Recipe)
     assert find_recipe(Path("chain")) == Path("chain")
+
+
+DAMAGED = {
+    "a number of 5,000 digits": (b"\nseed = " + b"9" * 5000, "line 2 has more digits"),
+    "a number of 65 bits": (
+        b"seed = 0x1ffffffffffffffff",
+        "seed is a whole number of more than 64",
+    ),
+    "nested without end": (b"\na = " + b"[" * 20_000, "line 2 is nested too deep"),
+    "nested too deep": (b"a = " + b"[" * 30 + b"]" * 30, "is nested more than 20 deep"),
+    "a key that tomllib needs hours for": (b"a." * 400_000 + b"b = 1", "line 1 has a key of more"),
+    "a NUL character": (b'model = "a\\u0000b"', "model has a NUL character"),
+    "not UTF-8": (b"seed = 1\n# \xe9", "line 2 is not UTF-8 text: byte 0xe9"),
+    "a megabyte": (b"# more\n" * 200_000, "has more than 1,000,000 bytes"),
+    "cut": (b"seed = 1\nmodel = ", "at the end, line 2"),
+    "an option given twice": (b"seed = 1\nseed = 1\n", "an option is given once"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_file_that_no_recipe_can_be_is_refused_with_its_line_or_option(
+    tmp_path: Path, name: str
+) -> None:
+    content, says = DAMAGED[name]
+    (tmp_path / "mine.toml").write_bytes(content)
+    error = refusal(tmp_path / "mine.toml")
+    assert says in str(error)
+    assert "mine.toml" in error.message
+
+
+def test_a_byte_order_mark_is_not_part_of_a_recipe(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert len(load_recipe(file).stage) == 3
+
+
+def test_a_path_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop.toml").symlink_to("loop.toml")
+    for name in ("a" * 300 + ".toml", "a\0b.toml", "loop.toml", "a/" * 3000):
+        with pytest.raises(RecipeError):
+            find_recipe(tmp_path / name)
+
+
+def test_a_recipe_in_a_folder_whose_name_is_no_text_is_refused_before_anything_runs(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "\udcff"
+    folder.mkdir()
+    (folder / "mine.toml").write_text(RECIPE)
+    with pytest.raises(RecipeError, match="is not UTF-8"):
+        find_recipe(folder / "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        (f"stage.{'9' * 5000}.steps=1", "--set names the stage 999"),
+        ("seed=" + "9" * 5000, "it has more digits"),
+        ("seed=" + "[" * 3000, "it is nested too deep"),
+        ("a." * 3000 + "b=1", "it has a key of more than 60 parts"),
+        ("stage.0.name=\udcff", "is not UTF-8"),
+        ('stage.0.name="\\u0000"', "it has a NUL character"),
+        ("stage.1.rewards.correct.x=nan", "stage.1.rewards.correct.x is nan"),
+        ("stage.0.steps=1000000001", "expected at most 1000000000"),
+        ("stage.1.optimizer.learning_rate=1e6", "expected at most 100"),
+        ("stage.1.reward_scale=0", "there is nothing to learn"),
+        ('stage.0."a\\nb\\u001b"=1', r'stage.0."a\nb\x1b" is not an option'),
+        ("model={ new = { hidden = 1000000, heads = 2, key_value_heads = 2 } }", "is a small one"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused(file: Path, override: str, says: str) -> None:
+    assert says in refusal(file, override).message
+
+
+def test_a_contradiction_names_the_file_it_is_in(file: Path) -> None:
+    assert refusal(file, "stage.1.reward_scale=0").message.startswith("mine.toml: ")

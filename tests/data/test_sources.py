@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +177,74 @@ def test_gsm8k_is_read_whole() -> None:
     rows = read_rows(Problems(source="train.jsonl"), GSM8K)
     assert len(rows) == 7473
     assert all(set(row.values) == {"question", "answer"} for row in rows)
+
+
+BROKEN_ROWS = {
+    "NaN": (b'{"a": NaN}', "NaN is no JSON value"),
+    "a number beyond all": (b'{"a": 1e999}', "the number 1e999 is too large"),
+    "a name twice": (b'{"a": 1, "a": 2}', 'two values have the name "a"'),
+    "half a character": (b'{"a": ["\\ud800"]}', r"half of a character in it: \ud800"),
+    "nested too deep": (b'{"a": ' + b"[" * 60 + b"]" * 60 + b"}", "nested more than 50 deep"),
+    "NUL": (b'{"a": "\0"}', "has a NUL character at position 8"),
+    "an endless line": (b'{"a": "' + b"x" * 16_000_001, "has more than 16,000,000 bytes"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_ROWS)
+def test_what_another_program_could_read_differently_is_refused(tmp_path: Path, name: str) -> None:
+    content, says = BROKEN_ROWS[name]
+    (tmp_path / "a.jsonl").write_bytes(b'{"a": 1}\n' + content)
+    assert "a.jsonl, line 2" in refusal(tmp_path, "a.jsonl")
+    assert says in refusal(tmp_path, "a.jsonl")
+
+
+def test_what_is_seen_of_a_broken_line_is_where_it_breaks(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"a": "' + "x" * 500 + '", b}')
+    assert 'x", b}' in refusal(tmp_path, "a.jsonl")
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_compressed_file_is_read_as_the_plain_one_is(tmp_path: Path, form: str) -> None:
+    content = {"jsonl": b'{"prompt": "a"}\n', "csv": b"prompt\na\n"}[form]
+    (tmp_path / f"a.{form}").write_bytes(content)
+    (tmp_path / f"a.{form}.gz").write_bytes(gzip.compress(content))
+    [plain], [packed] = read(tmp_path, f"a.{form}"), read(tmp_path, f"a.{form}.gz")
+    assert packed == (plain[0], plain[1].replace(form, f"{form}.gz"))
+
+
+def test_a_compressed_file_that_is_cut_or_damaged_is_refused(tmp_path: Path) -> None:
+    whole = gzip.compress(b'{"prompt": "a"}\n' * 9)
+    for content in (whole[:-9], whole[:-8] + b"12345678", b"no gzip"):
+        (tmp_path / "a.jsonl.gz").write_bytes(content)
+        assert "a.jsonl.gz is not whole: after line" in refusal(tmp_path, "a.jsonl.gz")
+
+
+def test_a_file_that_unpacks_out_of_proportion_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress((b" " * 9_999 + b"\n") * 3_000))
+    assert "more than 100 times its own size" in refusal(tmp_path, "a.jsonl.gz")
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "folder.jsonl").mkdir()
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "loop.jsonl").symlink_to("loop.jsonl")
+    (tmp_path / "memory.jsonl").symlink_to("/proc/self/mem")
+    assert "is a folder" in refusal(tmp_path, "folder.jsonl")
+    assert "is no file" in refusal(tmp_path, "pipe.jsonl")
+    assert "is no file" in refusal(tmp_path, "loop.jsonl")
+    assert "cannot be read after line 0" in refusal(tmp_path, "memory.jsonl")
+    assert "does not exist" in refusal(tmp_path, "x" * 300 + ".jsonl")
+    assert "does not exist" in refusal(tmp_path, "\0.py:f")
+
+
+def test_a_csv_without_an_end_names_the_line_on_which_its_record_begins(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('prompt\na\n"b\nc\nd\n')
+    assert "a.csv, line 3 is not CSV" in refusal(tmp_path, "a.csv")
+    (tmp_path / "a.csv").write_text("prompt,\na,b\n")
+    assert "line 1: column 2 of 2 has no name" in refusal(tmp_path, "a.csv")
+
+
+def test_a_parquet_file_with_a_column_twice_is_refused(tmp_path: Path) -> None:
+    table = pyarrow.table([["a"], ["b"]], names=["prompt", "prompt"])
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert 'two columns called "prompt"' in refusal(tmp_path, "a.parquet")

@@ -13,7 +13,7 @@ import pytest
 from cohort.config.stages import Problems
 from cohort.data.records import Problem
 from cohort.errors import DataError
-from cohort.tasks.problems import ProblemSource, open_source
+from cohort.tasks.problems import ProblemSource, given_rows, open_source
 
 GSM8K = Path(__file__).parents[2].parent / "shared" / "data" / "gsm8k"
 
@@ -72,8 +72,8 @@ def test_a_prompt_is_worded_as_the_options_say(tmp_path: Path) -> None:
         ({"question": "a"}, {"template": "{question!r}"}, "cannot be filled"),
         ({"question": "a"}, {"template": "{question"}, "cannot be read"),
         ({"question": "a"}, {"template": "{question.__class__}"}, "the template asks for"),
-        ({"prompt": 3}, {}, "rows.jsonl, line 1 has the prompt '3' (int)"),
-        ({"prompt": []}, {}, "has the prompt '[]' (list)"),
+        ({"prompt": 3}, {}, "rows.jsonl, line 1 has the prompt 3 (int)"),
+        ({"prompt": []}, {}, "has the prompt [] (list)"),
         ({"prompt": [{"role": "user"}]}, {}, "message 1 of the prompt is"),
         ({"prompt": ["hi"]}, {}, "message 1 of the prompt is 'hi'"),
         ({"prompt": [{"role": "system", "content": "a"}]}, {"system": "b"}, "has a system message"),
@@ -241,3 +241,31 @@ def test_gsm8k_with_a_second_file_trains_on_all_that_is_left() -> None:
     assert len(held_out) == 1319
     assert not held_out & {p.prompt for p in batch}
     assert all("####" in str(p.columns["answer"]) for p in batch)
+
+
+def test_a_template_that_names_no_column_is_refused(tmp_path: Path) -> None:
+    assert "names no column" in refusal(tmp_path, [{"prompt": "a"}], template="Answer me.")
+
+
+def test_half_a_character_in_a_prompt_of_a_function_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def rows(): return ['a', '\\ud800']\n")
+    with pytest.raises(DataError, match="item 2 has half of a character"):
+        open_source(Problems(source="mine.py:rows"), tmp_path)
+
+
+def test_a_column_that_cannot_be_written_as_json_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def rows(): return [{'prompt': 'a', 'b': {1: 2, 'c': 3}}]\n")
+    with pytest.raises(DataError, match="item 1 has a column that cannot be written as JSON"):
+        open_source(Problems(source="mine.py:rows"), tmp_path)
+
+
+def test_demonstrations_of_ids_that_look_like_copies_are_those_of_their_own_rows() -> None:
+    rows = [{"id": name, "prompt": name, "completion": name} for name in ("a", "a~2", "b~x")]
+    source = given_rows(Problems(source="rows"), rows)
+    for one in source.demonstrations(seed=1, step=1, count=7):
+        assert one.completion == one.problem.prompt
+
+
+def test_a_task_holds_out_no_more_than_can_be_made_in_seconds() -> None:
+    with pytest.raises(DataError, match="held_out_problems is 1000000"):
+        open_source(Problems(source="chain", held_out_problems=1_000_000), Path())

@@ -21,9 +21,10 @@ from typing import Annotated
 import typer
 
 from cohort.cli import listing, reading, training
-from cohort.errors import CohortError
+from cohort.errors import CohortError, legible
 
 MOST_LINES = 6
+LONGEST_LINE = 600
 
 app = typer.Typer(
     name="cohort",
@@ -82,10 +83,11 @@ def run() -> None:
 
 
 def refusal_lines(error: CohortError) -> list[str]:
-    """The lines that a refusal prints: the message, then the hint, cut at six."""
-    message = f"error: {error.message}".splitlines()
-    hint = f"hint: {error.hint}".splitlines()[:2] if error.hint else []
-    return [*message[: MOST_LINES - len(hint)], *hint]
+    """The lines that a refusal prints: the message, then the hint, cut at six; none is endless."""
+    message = f"error: {error.message}".split("\n")
+    hint = f"hint: {error.hint}".split("\n")[:2] if error.hint else []
+    lines = [*message[: MOST_LINES - len(hint)], *hint]
+    return [legible(line, LONGEST_LINE) for line in lines]
 
 
 def _print_refusal(error: CohortError, *, verbose: bool) -> None:

@@ -6,9 +6,15 @@ asked where it is defined. The first contradiction found is the one reported.
 
 from __future__ import annotations
 
-from cohort.config.recipe import Recipe
+import math
+from collections.abc import Mapping
+
+from cohort.config.lookup import shown
+from cohort.config.recipe import NewModel, Recipe
 from cohort.config.stages import AnyStage, Evaluate, Optimizer, Reinforce, Sampled, Supervised
-from cohort.errors import RecipeError
+from cohort.errors import RecipeError, legible, listed
+
+MOST_NEW_PARAMETERS = 10**10
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -35,7 +41,7 @@ def _check_names(recipe: Recipe) -> None:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise RecipeError(
-                f"two stages have the name {twice[0]}: reports could not tell them apart",
+                f"two stages have the name {legible(twice[0])}: reports could not tell them apart",
                 "give one of them another name",
             )
 
@@ -43,8 +49,11 @@ def _check_names(recipe: Recipe) -> None:
 def _check_stage(stage: AnyStage, where: str) -> None:
     if not stage.problems.source:
         raise RecipeError(f"{where}.problems is empty", "name a task, a file, or file.py:function")
+    _check_finite(stage.problems.options, (*where.split("."), "problems", "options"))
     if isinstance(stage, Sampled):
         _check_rewards(stage, where)
+        for name, reward in stage.rewards.items():
+            _check_finite(reward.arguments, (*where.split("."), "rewards", name))
     if isinstance(stage, Evaluate):
         _check_success(stage, where)
     if isinstance(stage, Reinforce):
@@ -61,12 +70,22 @@ def _check_rewards(stage: Sampled, where: str) -> None:
         )
 
 
+def _check_finite(values: object, place: tuple[str | int, ...]) -> None:
+    """What goes to functions as it is has no type that would keep NaN and infinity out."""
+    if isinstance(values, Mapping | list):
+        below = values.items() if isinstance(values, Mapping) else enumerate(values)
+        for key, inner in below:
+            _check_finite(inner, (*place, key))
+    elif isinstance(values, float) and not math.isfinite(values):
+        raise RecipeError(f"{shown(place)} is {values}", "give a finite number")
+
+
 def _check_success(stage: Evaluate, where: str) -> None:
     names = [shown_name(reward) for reward in stage.rewards]
     if stage.success not in names:
         raise RecipeError(
-            f'{where}.success is "{stage.success}", which is not among the stage\'s rewards: '
-            + ", ".join(names),
+            f'{where}.success is "{legible(stage.success)}", which is not among the stage\'s '
+            f"rewards: {listed(names)}",
             f"add it to {where}.rewards (the weight may be 0), or name one of those",
         )
 
@@ -82,6 +101,10 @@ def _check_group(stage: Reinforce, where: str) -> None:
             f"{where}.minibatches_per_step is {stage.minibatches_per_step} and prompts_per_step is "
             f"{stage.prompts_per_step}: a group is never divided",
             "use at most as many minibatches as prompts",
+        )
+    if stage.reward_scale == 0.0:
+        raise RecipeError(
+            f"{where}.reward_scale is 0: there is nothing to learn", "use 1, or leave it out"
         )
     if all(reward.weight == 0.0 for reward in stage.rewards.values()):
         raise RecipeError(
@@ -109,10 +132,16 @@ def _check_new_model(recipe: Recipe) -> None:
     new = recipe.model.new
     if new is None:
         return
+    if _parameters(new) > MOST_NEW_PARAMETERS:
+        raise RecipeError(
+            f"model.new has about {_parameters(new):.1e} parameters: a new model is a small one",
+            "lower hidden, layers or feed_forward",
+        )
     source = recipe.stage[0].problems.source
     if not is_builtin_task(source):
         raise RecipeError(
-            f'model.new takes its tokens from the first stage\'s task, and "{source}" is no task',
+            f'model.new takes its tokens from the first stage\'s task, and "{legible(source)}" is '
+            "no task",
             "begin with a built-in task, or give model.path",
         )
     for number, stage in enumerate(recipe.stage):
@@ -122,3 +151,8 @@ def _check_new_model(recipe: Recipe) -> None:
                 f"{new.context}: no room is left for a prompt",
                 "lower max_new_tokens or raise context",
             )
+
+
+def _parameters(new: NewModel) -> int:
+    """Those of its layers, roughly: attention's four matrices and the three behind them."""
+    return new.layers * new.hidden * (4 * new.hidden + 3 * new.feed_forward)

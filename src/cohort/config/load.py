@@ -6,7 +6,7 @@ problems, rewards or models, and nothing imports torch.
 
 from __future__ import annotations
 
-import tomllib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from cohort.config.lookup import nearest
 from cohort.config.overrides import apply_overrides
 from cohort.config.recipe import Recipe
 from cohort.config.refusals import refusal
-from cohort.errors import RecipeError
+from cohort.config.toml import read_toml
+from cohort.errors import RecipeError, legible
 
 PACKAGED = Path(__file__).parents[1] / "recipes"
 """The folder of the recipes that come with Cohort."""
@@ -32,7 +33,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     or options that contradict each other.
     """
     found = find_recipe(path)
-    return read_recipe(apply_overrides(_read_toml(found), overrides), source=found.name)
+    return read_recipe(apply_overrides(read_toml(found), overrides), source=found.name)
 
 
 def read_recipe(data: dict[str, Any], *, source: str = "recipe") -> Recipe:
@@ -42,7 +43,10 @@ def read_recipe(data: dict[str, Any], *, source: str = "recipe") -> Recipe:
         recipe = Recipe.model_validate(data, strict=True)
     except ValidationError as error:
         raise refusal(error, Recipe, source) from None
-    check_recipe(recipe)
+    try:
+        check_recipe(recipe)
+    except RecipeError as error:
+        raise RecipeError(f"{source}: {error.message}", error.hint) from None
     return recipe
 
 
@@ -58,29 +62,37 @@ def packaged_recipes() -> dict[str, Path]:
 
 def find_recipe(path: Path) -> Path:
     """The file that a path or the name of a packaged recipe stands for."""
-    if path.is_file():
+    # os.path answers for every text; Path raises for names that are too long or go in circles.
+    if os.path.isfile(path):
+        _check_writable(path)
         return path
     packaged = packaged_recipes()
     if str(path) in packaged:
         return packaged[str(path)]
-    if path.is_dir():
+    if os.path.isdir(path):
         raise RecipeError(f"{path} is a folder, not a recipe", _file_hint(path))
-    near = nearest(str(path), [*packaged, *(str(file) for file in path.parent.glob("*.toml"))])
+    if os.path.lexists(path):
+        raise RecipeError(
+            f"{path} is no file that can be read",
+            "name a .toml file; a pipe, a device or a broken link is none",
+        )
+    beside = path.parent.glob("*.toml") if os.path.isdir(path.parent) else ()
+    near = nearest(str(path), [*packaged, *(str(file) for file in beside)])
     hint = f"did you mean {near}?" if near else f"packaged recipes: {', '.join(packaged)}"
-    raise RecipeError(f"there is no recipe {path}", hint)
+    raise RecipeError(f"there is no recipe {legible(str(path), 200)}", hint)
+
+
+def _check_writable(path: Path) -> None:
+    """A run's folder is called after the recipe, and its copy of the recipe names the place."""
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise RecipeError(
+            f"the path {path} is not UTF-8: no copy of the recipe could name it",
+            "rename the file or the folder",
+        ) from None
 
 
 def _file_hint(folder: Path) -> str:
     files = sorted(folder.glob("*.toml"))
     return f"did you mean {files[0]}?" if files else "name a .toml file"
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path} is not TOML: {error}", "text values need quotes") from None
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path} is not UTF-8 text: {error.reason}") from None
-    except OSError as error:
-        raise RecipeError(f"{path} cannot be read: {error.strerror}") from None

@@ -7,13 +7,18 @@ refusals of misspelt keys read the same tables, so they cannot disagree.
 from __future__ import annotations
 
 import difflib
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, get_args, get_origin
 
 from cohort.config.base import Table
+from cohort.errors import legible
 
 Location = Sequence[str | int]
 """A path as pydantic reports it: keys, list indices, and the kind of a stage after its index."""
+
+_BARE = re.compile(r"[\w:/-]{1,60}")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -46,7 +51,17 @@ def table_at(root: type[Table], location: Location) -> type[Table] | None:
 def shown(location: Location) -> str:
     """A location as a person writes it: `stage.1.steps`, without the kind that pydantic adds."""
     parts = [str(part) for i, part in enumerate(location) if not _is_kind(location, i)]
-    return ".".join(f'"{part}"' if "." in part else part for part in parts)
+    return ".".join(p if _BARE.fullmatch(p) else f'"{legible(p)}"' for p in parts)
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """The names in order, the second of a kind with "-2" behind it, the third with "-3"."""
+    seen: Counter[str] = Counter()
+    result = []
+    for name in names:
+        seen[name] += 1
+        result.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return result
 
 
 def options_of(table: type[Table]) -> dict[str, str]:

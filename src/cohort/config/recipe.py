@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from cohort.config.base import Table
+from cohort.config.lookup import numbered
 from cohort.config.stages import AnyStage, PositiveInt
 
 
@@ -72,15 +73,15 @@ class Saving(Table):
 class Recipe(Table):
     """The whole run: a seed, a model, and its stages in order."""
 
-    seed: Annotated[int, Field(ge=0)] = 1
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1
     """Every random choice of the run follows from this number."""
-    threads: Annotated[int, Field(ge=0)] = 0
+    threads: Annotated[int, Field(ge=0, le=1024)] = 0
     """Torch threads; 0: as many as the machine has cores for this process."""
     model: Model
     """The policy to begin with."""
     checkpoints: Saving = Saving()
     """When checkpoints are saved."""
-    stage: Annotated[list[AnyStage], Field(min_length=1)]
+    stage: Annotated[list[AnyStage], Field(min_length=1, max_length=1000)]
     """The stages, one `[[stage]]` table each."""
 
     @field_validator("model", mode="before")
@@ -90,8 +91,4 @@ class Recipe(Table):
 
     def stage_names(self) -> list[str]:
         """A name per stage: its own, or its kind, numbered when a kind occurs twice."""
-        wanted = [stage.name or stage.kind for stage in self.stage]
-        return [
-            name if wanted[:i].count(name) == 0 else f"{name}-{wanted[:i].count(name) + 1}"
-            for i, name in enumerate(wanted)
-        ]
+        return numbered(stage.name or stage.kind for stage in self.stage)

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from cohort.config.base import Table
 from cohort.config.lookup import kind_of, nearest, options_of, shown, table_at, tables_in
-from cohort.errors import RecipeError
+from cohort.errors import RecipeError, legible
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -35,6 +35,7 @@ EXPECTED = {
     "less_than_equal": "at most {le}",
     "literal_error": "{expected}",
     "too_short": "at least {min_length}",
+    "too_long": "at most {max_length} of them",
 }
 """Pydantic's name of an error -> what was expected; `{...}` is filled in from its context."""
 
@@ -61,7 +62,7 @@ def _sentence(problem: ErrorDetails, root: type[Table]) -> tuple[str, str]:
             kind = str(problem["ctx"]["tag"])
             near = nearest(kind, _kinds(root))
             hint = f"did you mean {near}?" if near else f"kind is one of {', '.join(_kinds(root))}"
-            return f'{place}.kind is "{kind}", and there is no such kind of stage', hint
+            return f'{place}.kind is "{legible(kind)}", and there is no such kind of stage', hint
         case "value_error":
             reason = str(problem["ctx"]["error"])
             return f"{place}: {reason}" if place else reason, ""
@@ -75,7 +76,8 @@ def _unknown_key(problem: ErrorDetails, root: type[Table]) -> tuple[str, str]:
     table = table_at(root, location)
     options = options_of(table) if table else {}
     near = nearest(str(location[-1]), options)
-    where = f"a {kind_of(table)} stage" if table and kind_of(table) else "this table"
+    kind = kind_of(table) if table else ""
+    where = f"{'an' if kind == 'evaluate' else 'a'} {kind} stage" if kind else "this table"
     if near:
         path = ".".join(filter(None, (shown(location[:-1]), options[near])))
         hint = f"did you mean {path}?"
@@ -104,5 +106,4 @@ def _kinds(root: type[Table]) -> list[str]:
 
 
 def _value(value: object) -> str:
-    text = json.dumps(value, default=str, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return legible(json.dumps(value, default=str, ensure_ascii=False))

@@ -12,7 +12,13 @@ from pydantic import ConfigDict, Field, field_validator
 
 from cohort.config.base import Table
 
-PositiveInt = Annotated[int, Field(ge=1)]
+MOST = 10**9
+"""The most that a count or a weight can be: more is a mistake, and no machine would end it."""
+
+PositiveInt = Annotated[int, Field(ge=1, le=MOST)]
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Bounded = Annotated[float, Field(ge=-MOST, le=MOST)]
+Heat = Annotated[float, Field(ge=1e-3, le=100.0)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -20,8 +26,8 @@ class Problems(Table):
     """Where problems come from. `problems = "chain"` is short for `problems = { source = "chain" }`."""
 
     source: str
-    """A built-in task (`chain`, `countdown`), a .jsonl, .csv or .parquet file, `hub:owner/name` for a
-    data set of the hub (extra `data`), or `file.py:function`."""
+    """A built-in task (`chain`, `countdown`), a .jsonl, .csv or .parquet file, the first two also with
+    .gz behind, `hub:owner/name` for a data set of the hub (extra `data`), or `file.py:function`."""
     options: dict[str, Any] = {}
     """Arguments of a built-in task or of the function, for example `{ numbers = [3, 4] }`."""
     prompt: str = "prompt"
@@ -52,7 +58,7 @@ class Reward(Table):
 
     model_config = ConfigDict(extra="allow")
 
-    weight: float = 1.0
+    weight: Bounded = 1.0
     """What the value is multiplied with in the sum of the rewards."""
 
     @property
@@ -78,21 +84,21 @@ class Algorithm(Table):
 class Optimizer(Table):
     """AdamW (Loshchilov and Hutter 2019) with a linear warm-up and a schedule over the stage's steps."""
 
-    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-6
+    learning_rate: Annotated[float, Field(gt=0.0, le=100.0)] = 1e-6
     """The highest learning rate of the stage."""
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     """How the learning rate goes on after the warm-up; cosine and linear end at `final_share`."""
     final_share: Fraction = 0.0
     """The share of the highest learning rate that cosine and linear end at."""
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_steps: Count = 0
     """Optimizer updates over which the learning rate rises linearly from 0."""
     beta1: Fraction = 0.9
     """Decay of AdamW's first moment."""
     beta2: Fraction = 0.999
     """Decay of AdamW's second moment."""
-    epsilon: Annotated[float, Field(gt=0.0)] = 1e-8
+    epsilon: Annotated[float, Field(gt=0.0, le=1.0)] = 1e-8
     """AdamW's epsilon."""
-    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
     """AdamW's decoupled weight decay, on matrices only."""
     max_gradient_norm: Annotated[float, Field(gt=0.0)] = 1.0
     """The gradient is scaled down to this norm when it is larger."""
@@ -105,11 +111,11 @@ def _as_table(value: object, key: str) -> object:
 class Temperature(Table):
     """`temperature = 0.8`, or a table where it changes over the stage or differs within a group."""
 
-    start: Annotated[float, Field(gt=0.0)] = 1.0
+    start: Heat = 1.0
     """The temperature of the first step."""
-    end: Annotated[float, Field(gt=0.0)] = 1.0
+    end: Heat = 1.0
     """The temperature of the last step; in between it changes by the same amount every step."""
-    factors: list[Annotated[float, Field(gt=0.0)]] = [1.0]
+    factors: list[Heat] = [1.0]
     """What the answers of a group multiply it with, in turn: `[0.8, 1.0, 1.2]`."""
 
     def of_step(self, step: int, steps: int) -> tuple[float, ...]:
@@ -160,7 +166,7 @@ class Supervised(Stage):
     """Optimizer updates."""
     rows_per_step: PositiveInt = 32
     """Demonstrations per update."""
-    tokens_per_microbatch: Annotated[int, Field(ge=0)] = 0
+    tokens_per_microbatch: Count = 0
     """The most tokens one forward pass holds; changes memory and speed, never the gradient's sum.
     0: as suits the device: 2,048 on a CPU, whose cache holds the activations then, 16,384 on a GPU."""
     optimizer: Optimizer = Optimizer(learning_rate=1e-5, schedule="cosine")
@@ -177,7 +183,7 @@ class Reinforce(Sampled):
     """Steps: each samples `prompts_per_step` groups and learns from them."""
     prompts_per_step: PositiveInt = 16
     """Problems per step."""
-    rollouts_per_prompt: Annotated[int, Field(ge=1)] = 8
+    rollouts_per_prompt: PositiveInt = 8
     """Answers per problem: the size of a group, at least 2 where an answer is compared with its group."""
     updates_per_step: PositiveInt = 1
     """How often the same groups are gone through; from the second update on the ratio counts."""
@@ -185,11 +191,11 @@ class Reinforce(Sampled):
     """Parts that the groups of a step are shared out to; each is an optimizer update of its own."""
     temperature: Temperature = Temperature()
     """Sampling temperature, a number or a table; log-probabilities are taken at the same one."""
-    reward_scale: float = 1.0
+    reward_scale: Bounded = 1.0
     """What the total reward is multiplied with before advantages are made of it."""
     reward_bounds: list[float] = [-1e9, 1e9]
     """The least and the most that the total reward counts, after it was scaled."""
-    tokens_per_microbatch: Annotated[int, Field(ge=0)] = 0
+    tokens_per_microbatch: Count = 0
     """The most tokens one forward pass holds; changes memory and speed, never the gradient's sum.
     0: as suits the device: 2,048 on a CPU, whose cache holds the activations then, 16,384 on a GPU."""
     show_every: PositiveInt = 10
@@ -215,11 +221,11 @@ class Evaluate(Sampled):
     kind: Literal["evaluate"]
     success: str = "correct"
     """The reward that decides whether an answer counts as right: at `success_at` or above."""
-    success_at: float = 1.0
+    success_at: Bounded = 1.0
     """The value of that reward from which on an answer is right."""
     samples_per_problem: PositiveInt = 8
     """Sampled answers per problem, for pass@k and the mean reward."""
-    temperature: Annotated[float, Field(gt=0.0)] = 1.0
+    temperature: Heat = 1.0
     """Temperature of the sampled answers."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from cohort.config.lookup import nearest
-from cohort.errors import CohortError
+from cohort.errors import CohortError, legible
 
 
 def is_function(name: str) -> bool:
@@ -32,9 +33,9 @@ def import_function(
     Raises `refuse` where the file or the function does not exist, or the file cannot be run.
     """
     file, _, function = name.rpartition(":")
+    if not os.path.isfile(base / file):  # which answers for every text, where Path raises
+        raise refuse(f"{legible(file)} does not exist in {base}", near_file(base / file))
     path = (base / file).resolve()
-    if not path.is_file():
-        raise refuse(f"{file} does not exist in {base}", _near_file(path))
     module = _module(path, refuse)
     found = getattr(module, function, None)
     if callable(found):
@@ -43,9 +44,17 @@ def import_function(
     near = nearest(function, known)
     state = "is not a function" if hasattr(module, function) else "does not exist"
     raise refuse(
-        f'"{function}" {state} in {file}',
+        f'"{legible(function)}" {state} in {file}',
         f'did you mean "{near}"?' if near else f"define a function {function} there",
     )
+
+
+def near_file(path: Path) -> str:
+    """The hint for a file that does not exist: the one beside it that is called nearly so."""
+    folder = path.parent
+    names = [p.name for p in folder.iterdir() if p.is_file()] if os.path.isdir(folder) else []
+    near = nearest(path.name, names)
+    return f'did you mean "{near}"?' if near else "paths are relative to the recipe's folder"
 
 
 def cause_of(error: BaseException, file: str) -> str:
@@ -79,10 +88,3 @@ def _module(path: Path, refuse: type[CohortError]) -> ModuleType:
             f"run `python {path.name}` to see the whole traceback",
         ) from error
     return module
-
-
-def _near_file(path: Path) -> str:
-    folder = path.parent
-    names = [p.name for p in folder.iterdir() if p.is_file()] if folder.is_dir() else []
-    near = nearest(path.name, names)
-    return f'did you mean "{near}"?' if near else "paths are relative to the folder of the recipe"

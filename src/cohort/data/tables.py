@@ -6,24 +6,41 @@ The only file that imports pyarrow and datasets, and only when one of them is as
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cohort.errors import DataError, MissingExtraError
+from cohort.errors import DataError, MissingExtraError, legible
 
 
-def read_parquet(path: Path) -> list[dict[str, Any]]:
-    """The rows of a Parquet file."""
+def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a Parquet file, in batches."""
     parquet = _package("pyarrow.parquet", f"reading {path.name}")
+    arrow = _package("pyarrow", f"reading {path.name}")
+    number = 0
     try:
-        rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
-    except (OSError, ValueError) as error:
+        with parquet.ParquetFile(path) as file:
+            _check_columns(file.schema_arrow.names, path.name)
+            for batch in file.iter_batches():
+                for row in batch.to_pylist():
+                    number += 1
+                    yield row
+    except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise DataError(
-            f"{path.name} is not a Parquet file that can be read: {_first_line(error)}",
+            f"{path.name} is not a Parquet file that can be read, after row {number}: "
+            f"{_first_line(error)}",
             "write it again, or convert it to .jsonl",
         ) from error
-    return rows
+
+
+def _check_columns(names: Sequence[str], file: str) -> None:
+    doubled = [name for name, times in Counter(names).items() if times > 1]
+    if doubled:
+        raise DataError(
+            f'{file} has two columns called "{legible(doubled[0])}"',
+            "give every column a name of its own",
+        )
 
 
 def read_hub(name: str, split: str, options: Mapping[str, Any]) -> Iterable[object]:
@@ -52,4 +69,4 @@ def _package(module: str, purpose: str) -> Any:
 
 def _first_line(error: Exception) -> str:
     lines = str(error).splitlines() or [type(error).__name__]
-    return lines[0][:200]
+    return legible(lines[0], 200)

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from cohort.errors import RecipeError
+from cohort.errors import RecipeError, legible
 from cohort.objective.choices import PARAMETERS, Choice, Value
 from cohort.objective.choices_around import ADAPTIVE, BEHAVIOURS, GROUPS, OVERLONG, REFERENCES
 from cohort.objective.choices_beside_loss import CORRECTIONS, ENTROPY
@@ -137,34 +137,43 @@ def _parameters(chosen: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _check_entry(name: str, table: str, entry: object) -> None:
-    if entry not in TABLES[table]:
+    if not isinstance(entry, str) or entry not in TABLES[table]:
         raise RecipeError(
-            f"algorithm.{table} is {entry!r}", f"{name} can have: {', '.join(TABLES[table])}"
+            f"algorithm.{table} is {_seen(entry)}", f"{name} can have: {', '.join(TABLES[table])}"
         )
 
 
 def _check_value(name: str, key: str, value: object, read: Iterable[str]) -> None:
     if key not in PARAMETERS:
-        known = (*TABLES, *read)
-        raise RecipeError(
-            f"algorithm {name!r} has no choice {key!r}",
-            f"{nearest(key, known)}known: {', '.join(known)}",
-        )
+        raise no_such_choice(name, key, read)
     parameter = PARAMETERS[key]
     if key not in read:
         raise RecipeError(f"algorithm {name!r} does not read {key}", f"read by: {readers(key)}")
     if parameter.words:
-        if value not in parameter.words:
+        if not isinstance(value, str) or value not in parameter.words:
             words = ", ".join(parameter.words)
-            raise RecipeError(f"algorithm.{key} is {value!r}", f"it can be: {words}")
+            raise RecipeError(f"algorithm.{key} is {_seen(value)}", f"it can be: {words}")
     elif isinstance(value, bool) or not isinstance(value, int if parameter.whole else (int, float)):
         kind = "whole number" if parameter.whole else "number"
-        raise RecipeError(f"algorithm.{key} is {value!r}", f"it is a {kind}")
+        raise RecipeError(f"algorithm.{key} is {_seen(value)}", f"it is a {kind}")
     elif not parameter.least <= value <= parameter.most:
         raise RecipeError(
             f"algorithm.{key} is {value!r}",
             f"it is at least {parameter.least:g} and at most {parameter.most:g}",
         )
+
+
+def no_such_choice(name: str, key: str, read: Iterable[str]) -> RecipeError:
+    """The refusal of a key that no algorithm has."""
+    known = (*TABLES, *read)
+    return RecipeError(
+        f"algorithm {name!r} has no choice {legible(key)!r}",
+        f"{nearest(key, known)}known: {', '.join(known)}",
+    )
+
+
+def _seen(value: object) -> str:
+    return legible(repr(value))
 
 
 def _number(key: str, value: Value) -> Value:

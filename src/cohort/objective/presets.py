@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cohort.errors import RecipeError
-from cohort.objective.algorithms import Algorithm, nearest
+from cohort.errors import RecipeError, legible
+from cohort.objective.algorithms import TABLES, Algorithm, nearest, no_such_choice
+from cohort.objective.choices import PARAMETERS
 from cohort.objective.grpo import GRPO
 from cohort.objective.presets_of_credit import OF_CREDIT
 from cohort.objective.presets_of_loss import OF_LOSS
@@ -25,7 +26,10 @@ def choose(name: str, changes: Mapping[str, Any]) -> Algorithm:
     """
     if name not in ALGORITHMS:
         raise RecipeError(
-            f"there is no algorithm {name!r}",
+            f"there is no algorithm {legible(name)!r}",
             f"{nearest(name, ALGORITHMS)}`cohort algorithms` lists all of them",
         )
+    for key in changes:
+        if key not in TABLES and key not in PARAMETERS:
+            raise no_such_choice(name, key, ALGORITHMS[name].values)
     return ALGORITHMS[name].but(**dict(changes)) if changes else ALGORITHMS[name]

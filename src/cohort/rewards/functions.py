@@ -17,11 +17,19 @@ from typing import Any
 from cohort.config.lookup import nearest
 from cohort.config.stages import Reward
 from cohort.data.imported import cause_of, import_function, is_function
-from cohort.errors import RewardError
+from cohort.errors import RewardError, legible
 from cohort.rewards.rules import BUILT_IN
 
 GIVEN = ("completions", "prompts", "completion_ids")
 """What every reward function can ask for; no column and no argument may have these names."""
+
+PLAIN_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "bool": (bool,),
+}
+"""Annotations of a reward's arguments that a recipe's values are held to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +139,7 @@ def _find(
     near = nearest(name, known)
     there = ", ".join(dict.fromkeys(known))
     raise RewardError(
-        f'there is no reward "{name}"; there are {there}, and "file.py:function"',
+        f'there is no reward "{legible(name)}"; there are {there}, and "file.py:function"',
         f'did you mean "{near}"?' if near else "name one of these, or a function in a Python file",
     )
 
@@ -144,16 +152,29 @@ def _check_signature(reward: RewardFunction) -> None:
             f'reward "{reward.name}" has no signature that can be read: {error}',
             "wrap it in a function with keyword arguments",
         ) from error
-    for argument in reward.arguments:
+    for argument, value in reward.arguments.items():
         if argument in accepted:
+            _check_type(reward, argument, value)
             continue
         near = nearest(argument, accepted)
         names = ", ".join(accepted) or "none"
         raise RewardError(
-            f'reward "{reward.name}" has no argument "{argument}"; it has {names}',
+            f'reward "{reward.name}" has no argument "{legible(argument)}"; it has {names}',
             f'did you mean "{near}"?' if near else "arguments must be named in its signature",
         )
     _check_positional(reward)
+
+
+def _check_type(reward: RewardFunction, argument: str, value: object) -> None:
+    """Where the signature says `int`, `float`, `str` or `bool`, the recipe gives one."""
+    annotation = reward.parameters[argument].annotation
+    name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    types = PLAIN_TYPES.get(name, (object,))
+    if not isinstance(value, types) or (isinstance(value, bool) and name in ("int", "float")):
+        raise RewardError(
+            f'reward "{reward.name}": {argument} is {legible(repr(value))}',
+            f"its signature says {argument}: {name}",
+        )
 
 
 def _check_positional(reward: RewardFunction) -> None:

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from cohort.config.lookup import nearest
 from cohort.config.stages import Problems
 from cohort.data import keyed
+from cohort.data.files import Row
 from cohort.data.records import Message, Problem
-from cohort.data.sources import Row
-from cohort.errors import DataError
+from cohort.errors import DataError, legible, listed
 from cohort.rewards.functions import GIVEN
 
 Prompt = str | tuple[Message, ...]
@@ -27,13 +27,14 @@ def ask_all(rows: Iterable[Row], options: Problems) -> list[tuple[Problem, Row]]
     asked = [(_renamed(row, options.columns), row) for row in rows]
     prompts = [prompt_of(values, row.where, options) for values, row in asked]
     _refuse_empty(prompts, [row for _, row in asked])
+    _refuse_halves(prompts, [row for _, row in asked])
     drop = () if options.template else (options.prompt,)
     taken: dict[str, str] = {}
     copies: Counter[str] = Counter()
     problems = []
     for prompt, (values, row) in zip(prompts, asked, strict=True):
         columns = {name: value for name, value in values.items() if name not in drop}
-        problem_id = _own_id(row, taken) or _hashed_id(prompt, columns, copies)
+        problem_id = _own_id(row, taken) or _hashed_id(prompt, columns, row.where, copies)
         taken[problem_id] = row.where
         problems.append((Problem(problem_id, prompt, columns), row))
     return problems
@@ -46,8 +47,10 @@ def prompt_of(values: Mapping[str, object], where: str, options: Problems) -> Pr
     if options.prompt not in values:
         near = nearest(options.prompt, values)
         raise DataError(
-            f'{where} has no column "{options.prompt}"; it has {", ".join(values) or "none"}',
-            f'did you mean problems.prompt = "{near}"?' if near else "name it: problems.prompt",
+            f'{where} has no column "{legible(options.prompt)}"; it has {listed(values) or "none"}',
+            f'did you mean problems.prompt = "{legible(near)}"?'
+            if near
+            else "name it: problems.prompt",
         )
     return _as_chat(values[options.prompt], where, options)
 
@@ -63,9 +66,14 @@ def filled(template: str, values: Mapping[str, object], where: str) -> str:
         parts = list(string.Formatter().parse(template))
     except ValueError as error:
         raise DataError(
-            f'the template "{template[:60]}" cannot be read: {error}',
+            f'the template "{legible(template)}" cannot be read: {error}',
             "write {{ and }} for braces that are text",
         ) from error
+    if all(column is None for _, column, _, _ in parts):
+        raise DataError(
+            f'the template "{legible(template)}" names no column: all prompts would be the same',
+            "put a column in braces, for example {prompt}",
+        )
     text = ""
     for literal, column, spec, conversion in parts:
         text += literal
@@ -80,13 +88,15 @@ def filled(template: str, values: Mapping[str, object], where: str) -> str:
 def _refuse_field(column: str, values: Mapping[str, object], where: str) -> None:
     if column in values:
         raise DataError(
-            f'the template\'s "{{{column}}}" cannot be filled at {where}',
+            f'the template\'s "{{{legible(column)}}}" cannot be filled at {where}',
             "a column in a template has a value in every row, and no format behind its name",
         )
     near = nearest(column, values)
     raise DataError(
-        f'the template asks for "{{{column}}}"; {where} has {", ".join(values)}',
-        f'did you mean "{{{near}}}"?' if near else "write {{ and }} for braces that are text",
+        f'the template asks for "{{{legible(column)}}}"; {where} has {listed(values)}',
+        f'did you mean "{{{legible(near)}}}"?'
+        if near
+        else "write {{ and }} for braces that are text",
     )
 
 
@@ -111,7 +121,7 @@ def _as_chat(value: object, where: str, options: Problems) -> Prompt:
 def _messages(value: object, where: str) -> tuple[Message, ...]:
     if not isinstance(value, Sequence) or not value:
         raise DataError(
-            f"{where} has the prompt {str(value)[:40]!r} ({type(value).__name__})",
+            f"{where} has the prompt {legible(repr(value))} ({type(value).__name__})",
             "a prompt is text, or a list of chat messages with at least one in it",
         )
     messages = []
@@ -120,7 +130,7 @@ def _messages(value: object, where: str) -> tuple[Message, ...]:
         role, content = parts.get("role"), parts.get("content")
         if not isinstance(role, str) or not isinstance(content, str):
             raise DataError(
-                f"{where}: message {number} of the prompt is {str(message)[:60]!r}",
+                f"{where}: message {number} of the prompt is {legible(repr(message))}",
                 'a message is {"role": "user", "content": "text"}',
             )
         messages.append({"role": role, "content": content})
@@ -134,15 +144,15 @@ def _renamed(row: Row, names: Mapping[str, str]) -> dict[str, object]:
         if there not in row.values:
             near = nearest(there, row.values)
             raise DataError(
-                f'{row.where} has no column "{there}"; it has {", ".join(row.values)}',
-                f'did you mean "{near}"?' if near else "problems.columns is { new = old }",
+                f'{row.where} has no column "{legible(there)}"; it has {listed(row.values)}',
+                f'did you mean "{legible(near)}"?' if near else "problems.columns is { new = old }",
             )
         values.pop(there, None)
     clash = [name for name in (*names, *GIVEN) if name in values]
     if clash:
         raise DataError(
-            f'{row.where} has a column "{clash[0]}", a name that is taken',
-            f'give it another: problems.columns = {{ other = "{clash[0]}" }}',
+            f'{row.where} has a column "{legible(clash[0])}", a name that is taken',
+            f'give it another: problems.columns = {{ other = "{legible(clash[0])}" }}',
         )
     return values | {wanted: row.values[there] for wanted, there in names.items()}
 
@@ -155,6 +165,19 @@ def _refuse_empty(prompts: Sequence[Prompt], rows: Sequence[Row]) -> None:
         raise DataError(f"the prompt of {empty[0]}{more} is empty", "remove rows without a prompt")
 
 
+def _refuse_halves(prompts: Sequence[Prompt], rows: Sequence[Row]) -> None:
+    """A function may return text that is no text: half of a character, which no tokenizer takes."""
+    for prompt, row in zip(prompts, rows, strict=True):
+        texts = [prompt] if isinstance(prompt, str) else [m["content"] for m in prompt]
+        try:
+            "".join([*texts, str(row.values.get("id", ""))]).encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{row.where} has half of a character in it: {legible(error.object[error.start])}",
+                "surrogates come in pairs; write the character itself",
+            ) from error
+
+
 def _own_id(row: Row, taken: Mapping[str, str]) -> str:
     """The column `id`, which must be unique; an empty string where the row has no such column."""
     if "id" not in row.values:
@@ -163,16 +186,24 @@ def _own_id(row: Row, taken: Mapping[str, str]) -> str:
     if own and own not in taken:
         return own
     raise DataError(
-        f'{row.where} has the id "{own}" of {taken[own]}'
+        f'{row.where} has the id "{legible(own)}" of {taken[own]}'
         if own
         else f"{row.where} has an empty id",
         "make the ids unique, or leave the column out: then ids are made from the content",
     )
 
 
-def _hashed_id(prompt: Prompt, columns: Mapping[str, object], copies: Counter[str]) -> str:
+def _hashed_id(
+    prompt: Prompt, columns: Mapping[str, object], where: str, copies: Counter[str]
+) -> str:
     """A short hash of the content; the same content again gets "#2", "#3"... behind it."""
-    content = json.dumps([prompt, columns], sort_keys=True, default=str)
+    try:
+        content = json.dumps([prompt, columns], sort_keys=True, default=str)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(
+            f"{where} has a column that cannot be written as JSON: {legible(str(error), 100)}",
+            "tables within a row have text as keys and do not contain themselves",
+        ) from error
     short = f"{keyed.digest('problem', content):032x}"[:12]
     copies[short] += 1
     return short if copies[short] == 1 else f"{short}#{copies[short]}"

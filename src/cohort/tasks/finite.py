@@ -13,9 +13,9 @@ from typing import final
 from cohort.config.lookup import nearest
 from cohort.config.stages import Problems
 from cohort.data import keyed
+from cohort.data.files import Row
 from cohort.data.records import Demonstration, Problem
-from cohort.data.sources import Row
-from cohort.errors import DataError
+from cohort.errors import DataError, legible, listed
 from cohort.tasks.asking import ask_all, key_of
 from cohort.tasks.generated import numbered
 
@@ -59,18 +59,17 @@ class Finite:
         than `count` copies follow under ids of their own ("...~2"): rollouts are drawn by problem
         id, and two groups of one id would be the same group.
         """
-        size = len(self._problems)
-        found: dict[str, Problem] = {}
-        for place in range((step - 1) * count, step * count):
-            order = self._order(seed, purpose, count, place // size)
-            problem = numbered(order[place % size], found)
-            found[problem.id] = problem
-        return list(found.values())
+        return [problem for problem, _ in self._asked(seed, purpose, step, count)]
 
     def demonstrations(self, *, seed: int, step: int, count: int) -> list[Demonstration]:
         """The demonstrations of a step; DataError where the completion column is missing."""
-        problems = self.batch(seed=seed, purpose="demonstrations", step=step, count=count)
-        return [Demonstration(p, self._completion_of(p.id.partition("~")[0])) for p in problems]
+        asked = self._asked(seed, "demonstrations", step, count)
+        return [Demonstration(problem, self._completion_of(own_id)) for problem, own_id in asked]
+
+    def check_completions(self) -> None:
+        """Raise DataError for the first row without an answer to imitate."""
+        for problem_id in self._rows:
+            self._completion_of(problem_id)
 
     def held_out(self) -> list[Problem]:
         """The held-out problems, the same for every seed; none where there are fewer than five."""
@@ -101,6 +100,16 @@ class Finite:
             f"{self.name} has no vocabulary for a new model",
             "set model.path to a model with a tokenizer, or begin with a built-in task",
         )
+
+    def _asked(self, seed: int, purpose: str, step: int, count: int) -> list[tuple[Problem, str]]:
+        """The problems of a step, each with the id that its row has: a copy's id is another."""
+        size = len(self._problems)
+        found: dict[str, tuple[Problem, str]] = {}
+        for place in range((step - 1) * count, step * count):
+            own = self._order(seed, purpose, count, place // size)[place % size]
+            problem = numbered(own, found)
+            found[problem.id] = (problem, own.id)
+        return list(found.values())
 
     def _order(self, seed: int, purpose: str, count: int, epoch: int) -> list[Problem]:
         """The order of an epoch, counted from 0.
@@ -133,9 +142,9 @@ class Finite:
         known = [name for name in row.values if name != self._completion]
         near = nearest(self._completion, known) or "the column with the answer to imitate"
         raise DataError(
-            f'{row.where} has no text in the column "{self._completion}"; other columns: '
-            + ", ".join(known),
-            f'supervised stages imitate a column: problems.completion = "{near}"',
+            f'{row.where} has no text in the column "{legible(self._completion)}"; other columns: '
+            f"{listed(known)}",
+            f'supervised stages imitate a column: problems.completion = "{legible(near)}"',
         )
 
 

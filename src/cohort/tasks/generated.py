@@ -17,12 +17,15 @@ import numpy as np
 from cohort.config.lookup import nearest
 from cohort.data import keyed
 from cohort.data.records import Problem
-from cohort.errors import DataError
+from cohort.errors import DataError, legible
 
 Draw = Callable[[np.random.Generator], Problem]
 
 REPEATS_TO_GIVE_UP = 200
 """Draws in a row that gave nothing unseen, after which there is taken to be nothing more."""
+
+MOST_HELD_OUT = 10_000
+"""A task's problems to hold out; as many take some seconds."""
 
 MOST_DRAWS = 200
 """Draws for each problem to hold out; one in five is held out, so far fewer are needed."""
@@ -86,9 +89,14 @@ def make_task(name: str, task: Callable[..., Any], options: Mapping[str, Any], c
         if option not in known:
             near = nearest(option, known)
             raise DataError(
-                f'the task {name} has no option "{option}"; it has {", ".join(known)}',
+                f'the task {name} has no option "{legible(option)}"; it has {", ".join(known)}',
                 f'did you mean "{near}"?' if near else "see the tasks in the documentation",
             )
+    if count > MOST_HELD_OUT:
+        raise DataError(
+            f"problems.held_out_problems is {count}: they are all made before a run begins",
+            f"hold out at most {MOST_HELD_OUT:,} problems of a task; 200 is the default",
+        )
     return task(**options, held_out_problems=count)
 
 
@@ -97,7 +105,7 @@ def whole(task: str, option: str, value: object, low: int, high: int) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
         return value
     raise DataError(
-        f"{task}: {option} is {value!r}",
+        f"{task}: {option} is {legible(repr(value))}",
         f"use a whole number from {low} to {high}",
     )
 
@@ -106,4 +114,6 @@ def share(task: str, option: str, value: object) -> float:
     """A number from 0 to 1, or a DataError that names the option."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 <= value <= 1.0:
         return float(value)
-    raise DataError(f"{task}: {option} is {value!r}", "use a share between 0.0 and 1.0")
+    raise DataError(
+        f"{task}: {option} is {legible(repr(value))}", "use a share between 0.0 and 1.0"
+    )

@@ -13,10 +13,11 @@ from typing import Any, Protocol, final
 
 from cohort.config.lookup import nearest
 from cohort.config.stages import Problems
+from cohort.data.files import READERS, Row, suffix_of
 from cohort.data.imported import is_function
 from cohort.data.records import Demonstration, Problem
-from cohort.data.sources import HUB, READERS, Row, read_held_out_rows, read_rows
-from cohort.errors import DataError
+from cohort.data.sources import HUB, read_held_out_rows, read_rows
+from cohort.errors import DataError, legible
 from cohort.tasks.asking import prompt_of
 from cohort.tasks.chain import Chain
 from cohort.tasks.countdown import Countdown
@@ -68,12 +69,12 @@ def open_source(options: Problems, base: Path) -> ProblemSource:
     source = options.source
     if source in BUILT_IN:
         return _open_task(options)
-    if source.startswith(HUB) or is_function(source) or Path(source).suffix:
+    if source.startswith(HUB) or is_function(source) or suffix_of(source):
         others = read_held_out_rows(options, base) if options.held_out else []
         return Finite(options, read_rows(options, base), others)
     near = nearest(source, BUILT_IN)
     raise DataError(
-        f'there is no task "{source}"; there are {", ".join(BUILT_IN)}; or name a file '
+        f'there is no task "{legible(source)}"; there are {", ".join(BUILT_IN)}; or name a file '
         f'({", ".join(READERS)}), "hub:owner/name" or "file.py:function"',
         f'did you mean "{near}"?' if near else "a file is named with its suffix",
     )

@@ -6,10 +6,12 @@ anywhere. What is not found is left as it is; whoever opens it says so.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from cohort.config.recipe import Recipe
 from cohort.config.stages import AnyStage, Sampled
+from cohort.errors import RecipeError
 
 
 def located(recipe: Recipe, base: Path) -> Recipe:
@@ -33,11 +35,26 @@ def _stage(stage: AnyStage, base: Path) -> AnyStage:
 
 
 def _found(text: str, base: Path) -> str:
-    """`file` or `file.py:function` with the file's whole path, where there is such a file."""
+    """`file` or `file.py:function` with the file's whole path, where there is such a file.
+
+    Links are not followed: a link `train.jsonl` to a blob without a suffix is a JSONL file.
+    """
     file, colon, function = text.partition(".py:")
     file += ".py" if colon else ""
     for folder in (Path.cwd(), base):
         path = folder / file
-        if file and ("." in file or "/" in file) and path.exists():
-            return str(path.resolve()) + (f":{function}" if colon else "")
+        # os.path answers for every text; Path raises for names that are too long.
+        if file and ("." in file or "/" in file) and os.path.exists(path):
+            return _writable(os.path.abspath(path)) + (f":{function}" if colon else "")
     return text
+
+
+def _writable(path: str) -> str:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise RecipeError(
+            f"the path {path} is not UTF-8: no copy of the recipe could name it",
+            "rename the file or the folder",
+        ) from None
+    return path

@@ -6,7 +6,8 @@ functions; it trains nothing and writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from cohort.config.checks import check_recipe
 from cohort.config.recipe import Recipe
 from cohort.config.stages import AnyStage, Problems, Reinforce, Sampled
 from cohort.data.records import Problem
-from cohort.errors import DataError, ModelError
+from cohort.errors import DataError, ModelError, RecipeError, RewardError, legible
 from cohort.objective.algorithms import Algorithm
 from cohort.objective.presets import choose
 from cohort.policy.policy import Policy
@@ -57,21 +58,35 @@ def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
     for name, options in zip(recipe.stage_names(), recipe.stage, strict=True):
         algorithm = None
         if isinstance(options, Reinforce):
-            algorithm = choose(options.algorithm.name, options.algorithm.changes)
+            with _stage_named(name):
+                algorithm = choose(options.algorithm.name, options.algorithm.changes)
             check_suits(options, algorithm, f"stage {name}")
         source = _open(options.problems, base, given, opened)
         rewards: tuple[RewardFunction, ...] = ()
         if isinstance(options, Sampled):
-            rewards = tuple(
-                load_rewards(
-                    options.rewards,
-                    task_rewards={**source.rewards, **given.functions},
-                    base=base,
+            with _stage_named(name):
+                rewards = tuple(
+                    load_rewards(
+                        options.rewards,
+                        task_rewards={**source.rewards, **given.functions},
+                        base=base,
+                    )
                 )
-            )
-            check_columns(rewards, source.known())
+                check_columns(rewards, source.known())
+        elif isinstance(source, Finite):
+            source.check_completions()
         plans.append(StagePlan(name, options, source, rewards, algorithm))
     return plans
+
+
+@contextmanager
+def _stage_named(name: str) -> Iterator[None]:
+    """Refusals of what a stage names say which stage it was."""
+    try:
+        yield
+    except (RecipeError, RewardError) as error:
+        message = f"stage {legible(name)}: {error.message}"
+        raise type(error)(message, error.hint) from error
 
 
 def check_names(recipe: Recipe, base: Path) -> None:
