@@ -84,7 +84,7 @@ class Algorithm(Table):
 class Optimizer(Table):
     """AdamW (Loshchilov and Hutter 2019) with a linear warm-up and a schedule over the stage's steps."""
 
-    learning_rate: Annotated[float, Field(gt=0.0, le=100.0)] = 1e-6
+    learning_rate: Annotated[float, Field(gt=0.0, le=1e6)] = 1e-6
     """The highest learning rate of the stage."""
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     """How the learning rate goes on after the warm-up; cosine and linear end at `final_share`."""
