@@ -7,12 +7,10 @@ in Cohort's rows differ from those of its own forward pass.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.modeling_utils import PreTrainedModel
 from transformers.utils import logging
 
@@ -20,11 +18,16 @@ from cohort.config.recipe import Model
 from cohort.errors import ModelError
 from cohort.policy import attention
 from cohort.policy.new import new_model, new_tokenizer
+from cohort.policy.plain_json import shown
 from cohort.policy.policy import Policy, embeddings
+from cohort.policy.pretrained import by_library, pretrained
 from cohort.policy.probe import probe
 
 UNSHAREABLE = ("linear_attention", "mamba", "recurrent", "conv")
 """Layer types that carry a state along the row, and so cannot share a prompt between answers."""
+
+TRIED_TOKENS = 512
+"""Byte-level vocabularies begin with 256 single bytes, not all of them text alone."""
 
 
 def load_policy(options: Model, *, vocabulary: list[str], seed: int) -> Policy:
@@ -33,14 +36,14 @@ def load_policy(options: Model, *, vocabulary: list[str], seed: int) -> Policy:
         tokenizer = new_tokenizer(vocabulary)
         model = new_model(options.new, tokenizer, seed)
     else:
-        model, tokenizer = _from_folder(options.path)
+        model, tokenizer = pretrained(options.path)
     model = model.to(getattr(torch, options.dtype))
     return take_over(model, tokenizer, made_here=options.new is not None)
 
 
 def take_over(model: PreTrainedModel, tokenizer: Any, *, made_here: bool = False) -> Policy:
     """Put a loaded model into Cohort's hands, after checking that it can be trained as it is."""
-    _check_tokenizer(model, tokenizer)
+    by_library(tokenizer.name_or_path, lambda: _check_tokenizer(model, tokenizer))
     unshareable = [t for t in getattr(model.config, "layer_types", None) or () if t in UNSHAREABLE]
     if unshareable:
         raise ModelError(
@@ -52,6 +55,7 @@ def take_over(model: PreTrainedModel, tokenizer: Any, *, made_here: bool = False
     model.set_attn_implementation(attention.NAME)
     model.eval()  # dropout off: the policy that is trained is the one that samples
     policy = Policy(model, tokenizer, made_here=made_here)
+    _check_template(policy)
     expected.compare(policy)
     return policy
 
@@ -63,32 +67,18 @@ def save_policy(policy: Policy, folder: Path) -> None:
     policy.tokenizer.save_pretrained(folder)
 
 
-def _from_folder(path: str) -> tuple[PreTrainedModel, Any]:
-    folder = Path(path)
-    if not folder.exists() and (path.startswith((".", "/", "~")) or path.count("/") != 1):
-        raise ModelError(f"there is no model folder {path!r}", "give a folder or a hub name")
-    if folder.is_dir() and not (folder / "config.json").is_file():
-        raise ModelError(f"the folder {path!r} holds no config.json", "a model folder has one")
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()  # what matters is checked here, and said in our own words
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path)
-        model = AutoModelForCausalLM.from_pretrained(path, attn_implementation="sdpa")
-    except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
-        reason = str(error).strip().splitlines()[0][:200]
-        raise ModelError(
-            f"the model {path!r} cannot be loaded: {reason}",
-            "give a folder with config.json, weights and tokenizer, or a name on the hub",
-        ) from error
-    return model, tokenizer
-
-
 def _check_tokenizer(model: PreTrainedModel, tokenizer: Any) -> None:
     rows = embeddings(model).shape[0]
     if len(tokenizer) > rows:
         raise ModelError(
             f"the tokenizer has {len(tokenizer)} tokens and the model {rows} embeddings",
             "use the tokenizer that belongs to the model, or resize its embeddings",
+        )
+    highest = max(tokenizer.get_vocab().values(), default=-1)
+    if not 0 <= highest < rows:
+        raise ModelError(
+            f"the tokenizer's highest id is {highest} and the model has {rows} embeddings",
+            "use the tokenizer that belongs to the model",
         )
     if tokenizer.eos_token_id is None:
         raise ModelError(
@@ -100,3 +90,23 @@ def _check_tokenizer(model: PreTrainedModel, tokenizer: Any) -> None:
             "the tokenizer has no pad token",
             'add "pad_token" to tokenizer_config.json; the end-of-sequence token will do',
         )
+    _check_round_trip(tokenizer)
+
+
+def _check_round_trip(tokenizer: Any) -> None:
+    """That some of the first tokens are text, and that this text has tokens."""
+    special = set(tokenizer.all_special_ids)
+    ids = [n for n in sorted(tokenizer.get_vocab().values()) if n not in special][:TRIED_TOKENS]
+    text = tokenizer.decode(ids, skip_special_tokens=True)
+    if not text.strip() or not tokenizer(text)["input_ids"]:
+        raise ModelError(
+            f"the tokenizer does not read what it writes: its first {len(ids)} tokens are "
+            f"{shown(text)}, and that text has no tokens",
+            "use the tokenizer that belongs to the model",
+        )
+
+
+def _check_template(policy: Policy) -> None:
+    """That a chat template, where there is one, renders the shortest chat."""
+    if getattr(policy.tokenizer, "chat_template", None):
+        policy.chats.text([{"role": "user", "content": "1 + 1"}], "one turn of a user")

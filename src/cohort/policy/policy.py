@@ -19,6 +19,7 @@ from cohort.data.records import Problem
 from cohort.errors import DataError, ModelError
 from cohort.policy import native
 from cohort.policy.attention import Layout, Packed
+from cohort.policy.bounded import Chats
 from cohort.policy.head import token_logprobs
 from cohort.policy.trunk import trunk_of
 
@@ -34,6 +35,8 @@ class Policy:
         self.tokenizer = tokenizer
         self.made_here = made_here
         """Whether the tokenizer was made from a task's vocabulary, and knows no other pieces."""
+        self.chats = Chats(tokenizer)
+        """Chats as text, by the tokenizer's own template."""
         self.version = 0
         """Optimizer updates made so far."""
         self.ends = frozenset(_end_tokens(model, tokenizer))
@@ -103,7 +106,8 @@ class Policy:
     def prompt_tokens(self, problem: Problem) -> NDArray[np.int32]:
         """The prompt as the policy sees it; chats go through the tokenizer's own template.
 
-        Raises DataError for a prompt without tokens, ModelError for a chat without a template.
+        Raises DataError for a prompt without tokens, ModelError for a chat without a template or
+        with one that does not render it.
         """
         if isinstance(problem.prompt, str):
             tokens = self.tokenizer(problem.prompt)["input_ids"]
@@ -113,11 +117,8 @@ class Policy:
                     "the prompts are chats and this tokenizer has no chat template",
                     "use an instruction-tuned model, or a text prompt",
                 )
-            tokens = self.tokenizer.apply_chat_template(
-                [dict(message) for message in problem.prompt],
-                add_generation_prompt=True,
-                return_dict=False,
-            )
+            text = self.chats.text(problem.prompt, f"the prompt of problem {problem.id!r}")
+            tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         if not len(tokens):
             raise DataError(f"the prompt of problem {problem.id!r} has no tokens")
         return np.asarray(tokens, dtype=np.int32)

@@ -1,0 +1,127 @@
+"""A model and its tokenizer from a folder, or from a name on the hub, which becomes a folder first.
+
+The folder is checked before transformers sees it, and afterwards what came out of it: that the
+weights are all of the model's, and that every one of them is a number. Only safetensors are read,
+no code of the folder is run, and the network is used for nothing but fetching the files of a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.modeling_utils import PreTrainedModel
+from transformers.utils import logging
+
+from cohort.errors import CohortError, ModelError
+from cohort.policy.bounded import try_tokenizer
+from cohort.policy.folder import CONFIG, check_folder
+from cohort.policy.headers import Weights
+from cohort.policy.plain_json import shown
+from cohort.policy.tokenizer_files import TOKENIZER
+
+FETCHED = ["*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "model*.safetensors"]
+"""Of a name on the hub; no pickles, and no code."""
+HERE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+BELONGS = "use the config.json that belongs to the weights"
+SLACK = 4_000_000
+"""Numbers that a model may have beside its weights: tables of positions, masks."""
+
+Loaded = TypeVar("Loaded")
+
+
+def pretrained(path: str) -> tuple[PreTrainedModel, Any]:
+    """The model, with transformers' own attention, and the tokenizer. Raises ModelError."""
+    folder = _folder(path)
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # what matters is checked here, and said in our own words
+    weights = check_folder(folder)
+    if (folder / TOKENIZER).exists():
+        try_tokenizer(folder / TOKENIZER)
+    config = by_library(path, lambda: AutoConfig.from_pretrained(folder, **HERE))
+    _check_described(path, config, weights)
+    tokenizer = by_library(path, lambda: AutoTokenizer.from_pretrained(folder, **HERE))
+    load: Callable[..., Any] = AutoModelForCausalLM.from_pretrained
+    options = {"use_safetensors": True, "weights_only": True, "output_loading_info": True, **HERE}
+    model, found = by_library(
+        path, lambda: load(folder, config=config, attn_implementation="sdpa", **options)
+    )
+    _check_whole(path, found)
+    _check_finite(path, model)
+    return model, tokenizer
+
+
+def _folder(path: str) -> Path:
+    folder = Path(path)
+    if folder.is_dir():
+        if not (folder / CONFIG).is_file():
+            raise ModelError(f"the folder {path!r} holds no config.json", "a model folder has one")
+        return folder
+    if folder.exists():
+        raise ModelError(f"{path!r} is not a folder", "give the folder that the model is in")
+    if path.startswith((".", "/", "~")) or path.count("/") != 1:
+        raise ModelError(f"there is no model folder {path!r}", "give a folder or a hub name")
+    from huggingface_hub import snapshot_download
+
+    return by_library(
+        path,
+        lambda: Path(snapshot_download(path, allow_patterns=FETCHED, ignore_patterns="*/*")),
+    )
+
+
+def by_library(path: str, load: Callable[[], Loaded]) -> Loaded:
+    """What a library makes of foreign files, where any of its errors is a refusal of theirs."""
+    try:
+        return load()
+    except CohortError:
+        raise
+    except Exception as error:  # tokenizers raises bare Exception, the others anything
+        said = shown(" ".join(str(error).split()), 300)
+        raise ModelError(
+            f"the model {path!r} cannot be loaded: {type(error).__name__}: {said}",
+            "give a folder with config.json, weights and tokenizer, or a name on the hub",
+        ) from error
+
+
+def _check_described(path: str, config: Any, weights: Weights) -> None:
+    """Whether the config describes about as many numbers as there are; nothing is allocated."""
+
+    def described() -> int:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(
+                config, attn_implementation="sdpa", trust_remote_code=False
+            )
+        return sum(part.numel() for part in (*model.parameters(), *model.buffers()))
+
+    numbers = by_library(path, described)
+    if numbers > 2 * weights.numbers + SLACK:  # an untied head may be as large as all the rest
+        raise ModelError(
+            f"the config.json of {path!r} describes {numbers:,} numbers, and the weights are "
+            f"{weights.numbers:,}",
+            BELONGS,
+        )
+
+
+def _check_whole(path: str, found: dict[str, Any]) -> None:
+    """Raise where a part of the model would be random, or a part of the weights forgotten."""
+    for kind, what in (
+        ("missing_keys", "lack a tensor that config.json describes"),
+        ("mismatched_keys", "have another shape than config.json describes"),
+        ("unexpected_keys", "hold a tensor that config.json does not describe"),
+    ):
+        names = sorted(str(name) for name in found.get(kind) or ())
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise ModelError(f"the weights of {path!r} {what}: {shown(names[0])}{more}", BELONGS)
+
+
+def _check_finite(path: str, model: PreTrainedModel) -> None:
+    for name, weight in model.named_parameters():
+        if not bool(torch.isfinite(weight).all()):
+            raise ModelError(
+                f"the weights of {path!r} are not all numbers: {name} holds NaN or infinity",
+                "use another checkpoint; training would make all of them NaN",
+            )
