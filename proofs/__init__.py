@@ -1,0 +1,1 @@
+"""Claims that take longer than a test: each proof attacks the command and counts what held."""
