@@ -49,7 +49,7 @@ docs: .venv/.development  ## write the generated pages anew
 
 clean:  ## remove caches; .venv and runs stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
-	find src tests docs benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests docs benchmarks proofs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is written after an install went through to the end, so a broken one is done again.
 .venv/.runtime: pyproject.toml constraints.txt
