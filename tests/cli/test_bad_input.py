@@ -250,3 +250,9 @@ def test_nothing_in_a_refusal_reaches_the_terminal_as_a_command(place, monkeypat
     assert "\x1b" not in text
     assert len(text.splitlines()) <= 6
     assert max(map(len, text.splitlines())) <= 600
+
+
+def test_a_dry_run_looks_at_the_models_folder_too(place, monkeypatch, capsys):
+    (place / "empty").mkdir()
+    arguments = ("--dry-run", "--set", "model.path=empty")
+    _refused(_train(monkeypatch, capsys, *arguments), "holds no config.json")

@@ -36,14 +36,7 @@ Loaded = TypeVar("Loaded")
 def pretrained(path: str) -> tuple[PreTrainedModel, Any]:
     """The model, with transformers' own attention, and the tokenizer. Raises ModelError."""
     folder = _folder(path)
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()  # what matters is checked here, and said in our own words
-    weights = check_folder(folder)
-    if (folder / TOKENIZER).exists():
-        try_tokenizer(folder / TOKENIZER)
-    config = by_library(path, lambda: AutoConfig.from_pretrained(folder, **HERE))
-    _check_described(path, config, weights)
-    tokenizer = by_library(path, lambda: AutoTokenizer.from_pretrained(folder, **HERE))
+    config, tokenizer = _without_weights(path, folder)
     load: Callable[..., Any] = AutoModelForCausalLM.from_pretrained
     options = {"use_safetensors": True, "weights_only": True, "output_loading_info": True, **HERE}
     model, found = by_library(
@@ -54,6 +47,28 @@ def pretrained(path: str) -> tuple[PreTrainedModel, Any]:
     return model, tokenizer
 
 
+def check_pretrained(path: str) -> None:
+    """Raise what `pretrained` raises before it reads the weights; nothing is fetched from the hub."""
+    if Path(path).exists() or not _is_hub_name(path):
+        _without_weights(path, _folder(path))
+
+
+def _without_weights(path: str, folder: Path) -> tuple[Any, Any]:
+    """The config and the tokenizer, with everything checked that costs little."""
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # what matters is checked here, and said in our own words
+    weights = check_folder(folder)
+    if (folder / TOKENIZER).exists():
+        try_tokenizer(folder / TOKENIZER)
+    config = by_library(path, lambda: AutoConfig.from_pretrained(folder, **HERE))
+    _check_described(path, config, weights)
+    return config, by_library(path, lambda: AutoTokenizer.from_pretrained(folder, **HERE))
+
+
+def _is_hub_name(path: str) -> bool:
+    return not path.startswith((".", "/", "~")) and path.count("/") == 1
+
+
 def _folder(path: str) -> Path:
     folder = Path(path)
     if folder.is_dir():
@@ -62,7 +77,7 @@ def _folder(path: str) -> Path:
         return folder
     if folder.exists():
         raise ModelError(f"{path!r} is not a folder", "give the folder that the model is in")
-    if path.startswith((".", "/", "~")) or path.count("/") != 1:
+    if not _is_hub_name(path):
         raise ModelError(f"there is no model folder {path!r}", "give a folder or a hub name")
     from huggingface_hub import snapshot_download
 

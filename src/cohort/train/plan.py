@@ -20,6 +20,7 @@ from cohort.errors import DataError, ModelError, RecipeError, RewardError, legib
 from cohort.objective.algorithms import Algorithm
 from cohort.objective.presets import choose
 from cohort.policy.policy import Policy
+from cohort.policy.pretrained import check_pretrained
 from cohort.rewards.functions import RewardFunction, load_rewards
 from cohort.rewards.score import check_columns
 from cohort.tasks.finite import Finite
@@ -90,8 +91,14 @@ def _stage_named(name: str) -> Iterator[None]:
 
 
 def check_names(recipe: Recipe, base: Path) -> None:
-    """Raise what `make_plan` raises, for a recipe whose file is in `base`; nothing is kept."""
-    make_plan(located(recipe, base), base, Given())
+    """Raise what stands against a recipe whose file is in `base`, short of reading weights.
+
+    Its options, problems, rewards and algorithms, and the folder of its model; nothing is kept.
+    """
+    found = located(recipe, base)
+    make_plan(found, base, Given())
+    if found.model.new is None:
+        check_pretrained(found.model.path)
 
 
 def check_prompts(plan: StagePlan, policy: Policy) -> int:
