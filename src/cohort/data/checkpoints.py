@@ -126,8 +126,8 @@ class Checkpoints:
         free = self._disk.free_bytes(self._folder)
         if free < size * ROOM:
             raise StorageError(
-                f"a checkpoint of {size / 1e6:.0f} MB needs {size * ROOM / 1e6:.0f} MB of free space "
-                f"below {self._folder}, and there are {free / 1e6:.0f}",
+                f"a checkpoint of {size / 1e6:.1f} MB needs {size * ROOM / 1e6:.1f} MB of free space "
+                f"below {self._folder}, and there are {free / 1e6:.1f} MB",
                 "make room, then give the same command again: it goes on from the last checkpoint",
             )
 
@@ -227,5 +227,7 @@ def _bytes_of(path: Path, most: int) -> bytes:
             raise DamagedError(f"{path.name} has {found.st_size} bytes, more than {most}")
         with open(file, "rb", closefd=False) as stream:
             return stream.read(found.st_size + 1)
+    except OSError as error:
+        raise DamagedError(f"{path.name} cannot be read: {error.strerror}") from error
     finally:
         os.close(file)

@@ -50,7 +50,8 @@ class Journal:
         path = self._path(place)
         if path.is_symlink() or not path.is_file():
             return None
-        data = path.read_bytes()
+        with refusing("reading the journal"):
+            data = path.read_bytes()
         digest, data = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
         if hashlib.sha256(data).digest() != digest:
             return None
