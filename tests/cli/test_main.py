@@ -1,5 +1,6 @@
 """The command as a person meets it: stdout, stderr, exit codes, six lines."""
 
+import os
 import re
 import subprocess
 import sys
@@ -122,3 +123,12 @@ def test_algorithms_are_listed_with_their_papers() -> None:
     assert "loss = sum over sampled tokens of w_t L_t\n" in one
     assert "differs from grpo: advantage = group-mean, weight = budget, beta = 0" in one
     assert cohort("algorithms", "gropo").returncode == 2
+
+
+def test_output_that_nobody_reads_ends_with_141_and_without_a_word() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", CODE, "recipes"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")

@@ -76,7 +76,10 @@ def run() -> None:
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    except BrokenPipeError:
+    except SystemExit as end:
+        # Click turns a pipe that nobody reads into 1, which is the code of a failed training.
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
         # Python flushes stdout once more at exit, which would raise again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(141) from None
