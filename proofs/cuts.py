@@ -63,7 +63,7 @@ def _cuts(folder: Path) -> list[tuple[Path, Path, str, int]]:
             HEAD.format(dtype="float32", every=1)
             + REINFORCE.format(steps=2)
             + LENGTH
-            + 'algorithm = { name = "grpo", beta = 0.05 }\ntokens_per_microbatch = 60\n'
+            + 'algorithm = { name = "grpo", beta = 0.05 }\ntokens_per_microbatch = 250\n'
             + f"updates_per_step = {updates}\nminibatches_per_step = {minibatches}\n"
         )
         plain, counted = folder / f"plain-{file.stem}", folder / f"{file.stem}.json"
