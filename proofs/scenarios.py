@@ -229,7 +229,7 @@ PROPER = (
 FAILING = (
     _no("no such command", "No such command", "trian", "cold.toml"),
     _no("no such option", "No such option", "train", "cold.toml", "--stpes", "3"),
-    _no("no recipe at all", "Missing argument", "train"),
+    _no("no recipe at all", "no recipe is given", "train"),
     _no("a number that is none", "Invalid value", "sample", "model", "1+2=", "--count", "many"),
     _no("no such recipe", "there is no recipe", "train", "clod.toml"),
     _no("a folder for a recipe", "is a folder", "train", "hollow"),

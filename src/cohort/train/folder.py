@@ -56,6 +56,7 @@ def claim(recipe: Recipe, run: Path | None, name: str, *, accept_changes: bool =
     folder = run or _unfinished(Path("runs") / name, text) or _free(Path("runs") / name)
     if folder.is_file():
         raise RunError(f"{folder} is a file", "give a folder with --run")
+    _check(folder, text, accept_changes)  # before anything is touched, and again under the lock
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = _lock(folder)
