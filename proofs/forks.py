@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +30,10 @@ def forked(work: Callable[[], int], *, kill_after: float = 0.0, log: Path | None
         try:
             _redirect(log)
             code = work()
+        except BaseException:  # noqa: BLE001  # a child says what it died of, whatever that was
+            traceback.print_exc()
         finally:
+            sys.stderr.flush()
             os._exit(code)
     deadline = time.monotonic() + (kill_after or DEADLINE_SECONDS)
     while time.monotonic() < deadline:
