@@ -257,7 +257,7 @@ def test_a_recipe_in_a_folder_whose_name_is_no_text_is_refused_before_anything_r
         ('stage.0.name="\\u0000"', "it has a NUL character"),
         ("stage.1.rewards.correct.x=nan", "stage.1.rewards.correct.x is nan"),
         ("stage.0.steps=1000000001", "expected at most 1000000000"),
-        ("stage.1.optimizer.learning_rate=1e6", "expected at most 100"),
+        ("stage.1.optimizer.learning_rate=1e7", "expected at most 1000000"),
         ("stage.1.reward_scale=0", "there is nothing to learn"),
         ('stage.0."a\\nb\\u001b"=1', r'stage.0."a\nb\x1b" is not an option'),
         ("model={ new = { hidden = 1000000, heads = 2, key_value_heads = 2 } }", "is a small one"),
