@@ -42,7 +42,7 @@ def prove(short: bool, seed: int) -> dict[str, object]:
         saver = Saver(checkpoints, Saving())
         for number in range(5):
             began = time.perf_counter()
-            taken = snapshot(policy, 0, state, (), Health().facts())
+            taken = snapshot(policy, 0, state, (), Health().facts(), saver.spare())
             saver.save(number, taken, healthy=True, then=lambda: None)
             waits.append(time.perf_counter() - began)
             saver.wait()

@@ -116,7 +116,14 @@ class Keeper:
 
     def _save(self) -> None:
         self._store.sync()
-        taken = snapshot(self._policy, self._stage, self._state, self._rewards, self.health.facts())
+        taken = snapshot(
+            self._policy,
+            self._stage,
+            self._state,
+            self._rewards,
+            self.health.facts(),
+            self._saver.spare(),
+        )
         number = sum(self._lengths[: self._stage]) + self._state.step
         self._saver.save(
             number,

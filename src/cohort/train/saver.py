@@ -8,7 +8,7 @@ that is not finite is never written.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as WaitedTooLongError
 
@@ -16,7 +16,7 @@ from cohort.config.recipe import Saving
 from cohort.data.checkpoints import Checkpoints
 from cohort.data.disk import refusing
 from cohort.errors import DivergedError, StorageError
-from cohort.train.state import Snapshot, encoded, first_not_finite
+from cohort.train.state import Snapshot, Tensors, encoded, first_not_finite
 
 LONGEST_WAIT_SECONDS = 1800.0
 """For one save; a disk that takes longer is taken to be dead."""
@@ -31,6 +31,12 @@ class Saver:
         self._going: Future[None] | None = None
         self._began = time.monotonic()
         self._steps = 0
+        self._spare: Mapping[str, Tensors] = {}
+
+    def spare(self) -> Mapping[str, Tensors]:
+        """The memory of the last snapshot, for the next one; waits until that one is saved."""
+        self.wait()
+        return self._spare
 
     def count_step(self) -> None:
         """A step more has gone by since the last save. Raises what the last save failed with."""
@@ -78,4 +84,5 @@ class Saver:
             raise DivergedError(f"{bad} is not finite at the end of a step", "it was not saved")
         with refusing("saving a checkpoint"):
             self._checkpoints.save(number, encoded(taken), healthy=healthy)
+        self._spare = taken.tensors
         then()

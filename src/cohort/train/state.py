@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -75,11 +76,16 @@ def snapshot(
     state: StageState,
     rewards: Sequence[RewardFunction],
     health: Mapping[str, Any],
+    spare: Mapping[str, Tensors] = MappingProxyType({}),
 ) -> Snapshot:
-    """A copy of everything that the next step depends on."""
-    tensors = {MODEL: _copies(weights_of(policy)), OPTIMIZER: _copies(state.updater.tensors())}
+    """A copy of everything that the next step depends on.
+
+    spare: the tensors of a snapshot that nobody needs any more; their memory is used again.
+    """
+    parts = {MODEL: weights_of(policy), OPTIMIZER: state.updater.tensors()}
     if state.reference is not None:
-        tensors[REFERENCE] = _copies(weights_of(state.reference))
+        parts[REFERENCE] = weights_of(state.reference)
+    tensors = {name: _copies(part, spare.get(name, {})) for name, part in parts.items()}
     algorithm = state.algorithm
     facts = {
         "stage": stage,
@@ -204,10 +210,15 @@ def weights_of(policy: Policy) -> Tensors:
     return {**parameters, **buffers}
 
 
-def _copies(tensors: Mapping[str, Tensor]) -> Tensors:
-    return {
-        name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()
-    }
+def _copies(tensors: Mapping[str, Tensor], spare: Mapping[str, Tensor]) -> Tensors:
+    copies = {}
+    for name, tensor in tensors.items():
+        old = spare.get(name)
+        if old is not None and old.shape == tensor.shape and old.dtype == tensor.dtype:
+            copies[name] = old.copy_(tensor.detach())  # new memory costs more than copying
+        else:
+            copies[name] = tensor.detach().to("cpu", copy=True).contiguous()
+    return copies
 
 
 @torch.no_grad()
