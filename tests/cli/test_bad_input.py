@@ -256,3 +256,8 @@ def test_a_dry_run_looks_at_the_models_folder_too(place, monkeypatch, capsys):
     (place / "empty").mkdir()
     arguments = ("--dry-run", "--set", "model.path=empty")
     _refused(_train(monkeypatch, capsys, *arguments), "holds no config.json")
+
+
+def test_a_models_name_longer_than_any_path_is_refused(place, monkeypatch, capsys):
+    arguments = ("--dry-run", "--set", f"model.path={'u' * 5000}")
+    _refused(_train(monkeypatch, capsys, *arguments), "there is no model folder")

@@ -7,6 +7,7 @@ no code of the folder is run, and the network is used for nothing but fetching t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -49,7 +50,7 @@ def pretrained(path: str) -> tuple[PreTrainedModel, Any]:
 
 def check_pretrained(path: str) -> None:
     """Raise what `pretrained` raises before it reads the weights; nothing is fetched from the hub."""
-    if Path(path).exists() or not _is_hub_name(path):
+    if os.path.exists(path) or not _is_hub_name(path):  # no error for a name that is too long
         _without_weights(path, _folder(path))
 
 
@@ -71,11 +72,11 @@ def _is_hub_name(path: str) -> bool:
 
 def _folder(path: str) -> Path:
     folder = Path(path)
-    if folder.is_dir():
+    if os.path.isdir(path):
         if not (folder / CONFIG).is_file():
             raise ModelError(f"the folder {path!r} holds no config.json", "a model folder has one")
         return folder
-    if folder.exists():
+    if os.path.exists(path):
         raise ModelError(f"{path!r} is not a folder", "give the folder that the model is in")
     if not _is_hub_name(path):
         raise ModelError(f"there is no model folder {path!r}", "give a folder or a hub name")
