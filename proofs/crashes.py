@@ -8,7 +8,6 @@ Recovery must find exactly one saved checkpoint, whole, not older than the last 
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import numpy as np
 
 from cohort.data import disk, keyed
 from cohort.data.checkpoints import Checkpoints, DamagedError
+from proofs.command import main
 
 TORN = 12
 """Torn states of each prefix."""
@@ -245,6 +245,4 @@ def _examine(
 
 
 if __name__ == "__main__":
-    result = prove(short="--short" in sys.argv, seed=1)
-    print(json.dumps(result, indent=1))
-    raise SystemExit(0 if result["held"] == result["asked"] else 1)
+    raise SystemExit(main(prove("--short" in sys.argv, seed=1)))

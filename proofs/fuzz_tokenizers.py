@@ -10,7 +10,6 @@ written. The commands run in processes that are forked after the imports, some a
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from cohort.data import keyed
+from proofs.command import main
 from proofs.place import Outcome, Server, faults, tree, whole_command
 from tests.hostile_folders import honest_folder
 
@@ -199,18 +199,5 @@ def _kind(error: str) -> str:
     return " ".join(word for word in error.split()[:12] if word.isalpha())
 
 
-def main() -> None:
-    """Print what `prove` found as JSON; exit 1 where something did not hold."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    result = prove(options.short, options.seed)
-    print(json.dumps(result, indent=2))
-    sys.exit(bool(result["failures"]))
-
-
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main(prove("--short" in sys.argv, seed=1)))

@@ -11,14 +11,13 @@ of has to train. Some of the folders, chosen by the seed, are given to a whole c
 
 from __future__ import annotations
 
-import argparse
-import json
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from cohort.data import keyed
+from proofs.command import main
 from proofs.place import Outcome, Server, faults, make_place, tree, whole_command
 from tests.hostile_folders import HOSTILE, honest_folder, speaks_of, spoilt
 
@@ -94,18 +93,5 @@ def _faults(name: str, outcome: Outcome, place: Path) -> list[str]:
     return found
 
 
-def main() -> None:
-    """Print what `prove` found as JSON; exit 1 where something did not hold."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    result = prove(options.short, options.seed)
-    print(json.dumps(result, indent=2))
-    sys.exit(bool(result["failures"]))
-
-
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main(prove("--short" in sys.argv, seed=1)))

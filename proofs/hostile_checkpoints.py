@@ -25,6 +25,7 @@ from cohort.cli.main import refusal_lines
 from cohort.config.load import load_recipe
 from cohort.data.checkpoints import MANIFEST, Checkpoints, canonical
 from cohort.errors import RunError
+from proofs.command import main
 from proofs.forks import command, forked, import_everything
 from proofs.small_runs import recipes
 
@@ -248,6 +249,4 @@ def _attacks(honest: Files, canary: Path, outside: Path) -> dict[str, Callable[[
 
 
 if __name__ == "__main__":
-    result = prove(short="--short" in sys.argv, seed=1)
-    print(json.dumps(result, indent=1))
-    raise SystemExit(0 if result["held"] == result["asked"] else 1)
+    raise SystemExit(main(prove("--short" in sys.argv, seed=1)))

@@ -7,7 +7,6 @@ an update that is left out, or a return to a healthy checkpoint, ends with exit 
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from safetensors.torch import load
 
 from cohort.data.checkpoints import Checkpoints
 from cohort.train.state import first_not_finite
+from proofs.command import main
 from proofs.forks import command, forked, import_everything
 from proofs.small_runs import HEAD, LENGTH, REINFORCE, SUPERVISED
 
@@ -313,6 +313,4 @@ PLACES: dict[str, Place] = {
 
 if __name__ == "__main__":
     np.seterr(all="ignore")
-    result = prove(short="--short" in sys.argv, seed=1)
-    print(json.dumps(result, indent=1))
-    raise SystemExit(0 if result["held"] == result["asked"] else 1)
+    raise SystemExit(main(prove("--short" in sys.argv, seed=1)))

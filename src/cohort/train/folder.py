@@ -14,6 +14,7 @@ import json
 import os
 import sqlite3
 import tomllib
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,13 +98,10 @@ def status_of(folder: Path) -> str:
     if not database.is_file():
         return "not begun"
     try:
-        with sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True) as db:
+        with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as db:
             row = db.execute("SELECT value FROM facts WHERE name = 'status'").fetchone()
     except sqlite3.Error:  # killed before the first table, or no database at all
         return "not begun"
-    finally:
-        if "db" in locals():
-            db.close()
     return str(json.loads(row[0])) if row else "not begun"
 
 

@@ -128,7 +128,7 @@ class _Run:
     def begin(self, name: str, changes: Sequence[str], *, accept_changes: bool) -> None:
         """Find out where the run goes on. Raises RunError where something else than the recipe has
         changed and that is not accepted."""
-        print_now = fingerprint(self._recipe, self._plans, self._policy)
+        now = fingerprint(self._recipe, self._plans, self._policy)
         before = self._store.fact("fingerprint") or {}
         with refusing("preparing the checkpoints"):
             self._checkpoints.prepare()
@@ -136,13 +136,13 @@ class _Run:
         if found is not None and found.number == 0:
             found = None  # nothing was done: what has changed since does not matter
         if found is not None:
-            kept_recipe = {"recipe": print_now["recipe"]}  # its changes were looked at by option
-            changed = differences({**before, **kept_recipe}, print_now)
+            kept_recipe = {"recipe": now["recipe"]}  # its changes were looked at by option
+            changed = differences({**before, **kept_recipe}, now)
             if changed and not accept_changes:
                 self._store.close()
                 raise refuse_changes(changed, str(self._folder))
             changes = [*changes, *changed]
-        self._describe(name, print_now)
+        self._describe(name, now)
         if found is None:
             self._store.cut(0, 0)
             self._journal.forget_all()
@@ -150,7 +150,7 @@ class _Run:
             self._go_on_from(found)
         self._store.begin_sitting(self._place.stage, self._place.step, changes)
 
-    def _describe(self, name: str, print_now: dict[str, str]) -> None:
+    def _describe(self, name: str, now: dict[str, str]) -> None:
         """Facts that a report needs, before the first step."""
         facts = {
             "recipe": name,
@@ -165,7 +165,7 @@ class _Run:
                 "transformers": version("transformers"),
                 "python": platform.python_version(),
             },
-            "fingerprint": print_now,
+            "fingerprint": now,
             "status": "running",
         }
         for key, value in facts.items():
