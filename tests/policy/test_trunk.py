@@ -19,7 +19,7 @@ from cohort.data.packing import Family, Member, pack
 from cohort.policy.load import save_policy, take_over
 from cohort.policy.new import new_tokenizer
 from cohort.policy.policy import Policy
-from cohort.policy.trunk import Joint, gated, rms_norm, rotate, trunk_of
+from cohort.policy.trunk import Joint, Trunk, gated, rms_norm, rotate, trunk_of
 from cohort.rollout.sampler import Request, Sampling, sample
 from cohort.train.optim import Updater
 from tests.tiny import PIECES, SHAPE, families, gradients, prompts, tiny_model, tiny_policy
@@ -58,6 +58,28 @@ def test_other_rotations_are_the_models_own(theta):
     policy._trunk = None
     expected, _ = policy.logprobs(ROW)
     torch.testing.assert_close(values, expected, rtol=0, atol=1e-5)
+
+
+def test_a_shorter_row_in_another_thread_does_not_take_a_longer_rows_rotations_away():
+    policy, _ = tiny_policy("qwen3")
+    trunk = policy._trunk
+    assert trunk is not None
+    short = trunk._tables_to(3, torch.device("cpu"))
+
+    class Raced(Trunk):
+        """Right after tables are kept, another thread keeps shorter ones."""
+
+        @property
+        def _tables(self):
+            return short
+
+        @_tables.setter
+        def _tables(self, longer):
+            pass
+
+    trunk.__class__ = Raced
+    cosine, sine = trunk._tables_to(12, torch.device("cpu"))
+    assert len(cosine) == len(sine) == 12
 
 
 def test_what_is_not_known_runs_through_the_models_own_modules():

@@ -206,12 +206,13 @@ class Trunk:
     def _tables_to(self, longest: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Cosine and signed sine of the first `longest` positions at least, float32 [.., 1, D]."""
         assert self.steady, "there are no tables of rotations that depend on more than the position"
-        if self._tables is None or len(self._tables[0]) < longest:
+        tables = self._tables  # read once: rows are computed by several threads
+        if tables is None or len(tables[0]) < longest:
             every = torch.arange(longest, device=device)
             with torch.inference_mode(False), torch.no_grad():
                 wide = torch.empty(0, device=device)  # float32, whatever the weights are
-                self._tables = _signed(*self._rotary(wide, every[None]))
-        return self._tables
+                tables = self._tables = _signed(*self._rotary(wide, every[None]))
+        return tables
 
 
 def trunk_of(model: PreTrainedModel) -> Trunk | None:
