@@ -126,12 +126,14 @@ def test_joint_weights_are_the_parameters_memory_and_are_found_again():
     layers = [nn.Linear(6, rows, bias=rows == 2) for rows in (4, 2, 3)]
     before = [layer.weight.detach().clone() for layer in layers]
     joint = Joint(layers)
-    assert torch.equal(joint.weight, torch.cat(before))
+    assert torch.equal(joint.joined.plain, torch.cat(before))
     with torch.no_grad():
         layers[1].weight.mul_(2.0)
-    assert torch.equal(joint.weight[4:6], 2 * before[1])
+    assert torch.equal(joint.joined.plain[4:6], 2 * before[1])
     again = Joint(layers)
-    assert again.weight.data_ptr() == joint.weight.data_ptr(), "a second look copied the weights"
+    assert again.joined.plain.data_ptr() == joint.joined.plain.data_ptr(), (
+        "a second look copied the weights"
+    )
 
 
 def test_a_copy_of_a_policy_has_weights_of_its_own():

@@ -14,6 +14,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from cohort.policy.products import product
+
 CHUNK_BYTES = 32 * 2**20
 """The most memory that one chunk of float32 logits takes."""
 
@@ -87,7 +89,7 @@ class _TokenLogprobs(torch.autograd.Function):
             if d_bias is not None:
                 d_bias += logits.sum(0)
             narrow = logits.to(weight.dtype)
-            d_hidden[part] = narrow @ weight
+            d_hidden[part] = product(narrow, weight.t())
             if narrow is logits:
                 d_weight.addmm_(narrow.T, hidden[part])
             else:
@@ -103,7 +105,7 @@ def _part(temperature: Tensor | float, part: slice) -> Tensor | float:
 def _logits(
     hidden: Tensor, weight: Tensor, bias: Tensor | None, temperature: Tensor | float
 ) -> Tensor:
-    logits = torch.nn.functional.linear(hidden, weight, bias).float()
+    logits = product(hidden, weight, bias).float()
     if not isinstance(temperature, Tensor) and temperature == 1.0:
         return logits
     return logits / temperature

@@ -6,6 +6,8 @@ reward or an advantage is.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from cohort.policy import native
 from cohort.policy.attention import Layout, Packed
 from cohort.policy.bounded import Chats
 from cohort.policy.head import token_logprobs
+from cohort.policy.products import Weights, packed, product
 from cohort.policy.trunk import trunk_of
 
 ROW_TOKENS = {"cpu": 2048}
@@ -53,6 +56,7 @@ class Policy:
     def model(self, model: PreTrainedModel) -> None:
         self._model = model
         self._trunk = trunk_of(model)
+        self._head: Weights | None = None
 
     @property
     def device(self) -> torch.device:
@@ -64,6 +68,25 @@ class Policy:
         """The output projection: weight [V, d] and bias [V] or None."""
         layer = self.model.get_output_embeddings()
         return layer.weight, getattr(layer, "bias", None)
+
+    @contextmanager
+    def packed(self) -> Iterator[None]:
+        """For as long as no weight changes: sampling from copies of them that products read faster."""
+        self._head = Weights(self.head[0])
+        try:
+            with packed([self._head, *(self._trunk.weights if self._trunk else ())]):
+                yield
+        finally:
+            self._head = None
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Of every token after these hidden states, not to be differentiated: [B, d] -> [B, V]."""
+        weight, bias = self.head
+        return (
+            product(hidden, weight, bias)
+            if self._head is None
+            else self._head.product(hidden, bias)
+        )
 
     def row_tokens(self, asked: int) -> int:
         """The most tokens of a forward pass: as asked, or for 0 as many as suit the device."""

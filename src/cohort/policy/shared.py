@@ -7,7 +7,8 @@ gradient of a part needs nothing but the whole's output and log-sum-exp, so each
 pass, given those of the whole, yields exactly its share.
 
 Three kinds of parts: prompts on themselves; all answers of a prompt on it; answers on themselves, in
-blocks of similar length.
+blocks of similar length. Where there are compiled kernels they do the same from one pass over both
+parts, without blocks that have to be gathered and padded (`native/row.c`).
 
     T tokens of a row, Hq query and Hk key heads of width D.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -24,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cohort.data.packing import Row
+from cohort.policy import native
 
 _forward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
@@ -80,7 +83,30 @@ class _Part:
 
 
 class Sharing:
-    """The parts of one training row."""
+    """Attention of one training row."""
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+
+    @cached_property
+    def _families(self) -> _Families:
+        return _Families(self._row)
+
+    @cached_property
+    def _parts(self) -> _Parts:
+        return _Parts(self._row)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, *, scale: float) -> Tensor:
+        """query [T, Hq, D], key and value [T, Hk, D] -> [T, Hq, D]."""
+        if native.suits_strided(query, key, value):
+            apply = cast(Callable[..., Tensor], _Compiled.apply)
+            return apply(query, key, value, self._families, scale)
+        apply = cast(Callable[..., Tensor], _Shared.apply)
+        return apply(query, key, value, self._parts, scale)
+
+
+class _Parts:
+    """The parts of a row, padded."""
 
     def __init__(self, row: Row) -> None:
         zero = len(row.tokens)
@@ -101,16 +127,78 @@ class Sharing:
             self.across = _Part(Cells(asked, zero=zero), seen, causal=False)
         self.own = tuple(own)
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, *, scale: float) -> Tensor:
-        """query [T, Hq, D], key and value [T, Hk, D] -> [T, Hq, D]."""
-        apply = cast(Callable[..., Tensor], _Shared.apply)
-        return apply(query, key, value, self, scale)
+
+class _Families:
+    """Where each prompt of a row and each of its answers begins and how long it is, for the kernels."""
+
+    def __init__(self, row: Row) -> None:
+        order = np.argsort(row.suffix_parent, kind="stable")
+        counts = np.bincount(row.suffix_parent, minlength=len(row.prefix_lengths))
+        self.count = len(row.prefix_lengths)
+        self.prompts = torch.from_numpy(np.stack((row.prefix_starts, row.prefix_lengths), 1))
+        answers = np.stack((row.suffix_starts, row.suffix_lengths), 1)
+        self.answers = torch.from_numpy(np.ascontiguousarray(answers[order]))
+        self.first = torch.from_numpy(np.concatenate(([0], np.cumsum(counts))))
+        longest = (
+            int(lengths.max(initial=0)) for lengths in (row.prefix_lengths, row.suffix_lengths)
+        )
+        self.longest = sum(native.whole_blocks(length) for length in longest)
+        """Keys that a query can see, the prompt's and its answer's, each in whole blocks."""
+
+
+class _Compiled(torch.autograd.Function):
+    """Attention of a row by compiled kernels. Kept for the gradient: what went in, what came out."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, families: _Families, scale: float
+    ) -> Tensor:
+        ctx.dtype = query.dtype
+        query, key, value = query.float(), key.float(), value.float()
+        out = query.new_empty(query.shape)
+        total = query.new_empty(query.shape[:2])
+        _row_attention(query, key, value, families, scale, out, total, None)
+        ctx.save_for_backward(query, key, value, out, total)
+        ctx.families, ctx.scale = families, scale
+        return out.to(ctx.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, out, total = ctx.saved_tensors
+        slope = gradients[0].float().contiguous()
+        of = tuple(tensor.new_empty(tensor.shape) for tensor in (query, key, value))
+        _row_attention(query, key, value, ctx.families, ctx.scale, out, total, slope, *of)
+        return *(tensor.to(ctx.dtype) for tensor in of), None, None
+
+
+def _row_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    families: _Families,
+    scale: float,
+    out: Tensor,
+    total: Tensor,
+    slope: Tensor | None,
+    *of: Tensor,
+) -> None:
+    heads, width, longest = key.shape[1], query.shape[2], families.longest
+    wide = native.whole_blocks(width)
+    size = 6 * wide * longest + native.BLOCK * (3 * wide + 2 * longest)
+    threads = min(torch.get_num_threads(), families.count * heads)
+    native.call(
+        "row_attention", query, key, value,
+        torch.tensor([tensor.stride(0) for tensor in (query, key, value)]),
+        families.prompts, families.first, families.answers, scale, out, total, slope,
+        *(of or (None, None, None)), query.new_empty(threads, size), size, longest, families.count,
+        query.shape[1], heads, width, threads,
+    )  # fmt: skip
 
 
 class _Shared(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, sharing: Sharing, scale: float
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, sharing: _Parts, scale: float
     ) -> Tensor:
         dtype = query.dtype
         query, key, value = (_with_zero(tensor) for tensor in (query, key, value))
@@ -133,7 +221,7 @@ class _Shared(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, out, total = ctx.saved_tensors
         gradient = _with_zero(gradients[0])
-        sharing: Sharing = ctx.sharing
+        sharing: _Parts = ctx.sharing
         of = tuple(torch.empty_like(tensor) for tensor in (query, key, value))
         whole = (query, key, value, gradient, out, total)
         for part in sharing.own:

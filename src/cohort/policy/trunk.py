@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, linear, silu
+from torch.nn.functional import embedding, silu
 from transformers.modeling_utils import PreTrainedModel
 from transformers.models.llama.modeling_llama import LlamaForCausalLM
 from transformers.models.mistral.modeling_mistral import MistralForCausalLM
@@ -27,6 +27,7 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3ForCausalLM
 
 from cohort.policy import native
 from cohort.policy.attention import Heads, Layout, MixedLayout
+from cohort.policy.products import Weights, product
 
 KNOWN = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
 """Exactly these classes: a subclass may do something else."""
@@ -42,17 +43,17 @@ class Joint:
         self.weights = [layer.weight for layer in layers]
         self.biases = [layer.bias for layer in layers if layer.bias is not None]
         self.rows = [weight.shape[0] for weight in self.weights]
-        self.weight = _beside(self.weights)
+        self.joined = Weights(_beside(self.weights))
         self.bias = _beside(self.biases) if self.biases else None
 
     def __call__(self, x: Tensor) -> Tensor:
         """[T, d] -> [T, sum of rows]."""
-        moved = self.weights[0].data_ptr() != self.weight.data_ptr()
+        moved = self.weights[0].data_ptr() != self.joined.plain.data_ptr()
         assert not moved, "the model's weights were moved: give it to the policy again"
         if not torch.is_grad_enabled():
-            return linear(x, self.weight, self.bias)
+            return self.joined.product(x, self.bias)
         apply = cast(Callable[..., Tensor], _JointLinear.apply)
-        return apply(x, self.weight, self.bias, self.rows, *self.weights, *self.biases)
+        return apply(x, self.joined.plain, self.bias, self.rows, *self.weights, *self.biases)
 
 
 def _beside(parameters: Sequence[Tensor]) -> Tensor:
@@ -87,7 +88,7 @@ class _JointLinear(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.rows, ctx.biased = rows, bias is not None
-        return linear(x, weight, bias)
+        return product(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
@@ -95,7 +96,7 @@ class _JointLinear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         of_weight = (gradient.T @ x).split(ctx.rows)
         of_bias = gradient.sum(0).split(ctx.rows) if ctx.biased else ()
-        return gradient @ weight, None, None, None, *of_weight, *of_bias
+        return product(gradient, weight.t()), None, None, None, *of_weight, *of_bias
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +104,10 @@ class _Layer:
     before_attention: Tensor
     query_key_value: Joint
     heads: Heads
-    output: Tensor
+    output: Weights
     before_feed_forward: Tensor
     gate_up: Joint
-    down: Tensor
+    down: Weights
     window: int
 
 
@@ -140,9 +141,9 @@ class Trunk:
         for number, layer in enumerate(self._layers):
             mixed = layer.query_key_value(rms_norm(x, layer.before_attention, epsilon))
             seen = seen_by(number, layer, mixed)
-            x = torch.addmm(x, seen.reshape(len(tokens), -1), layer.output.t())
+            x = layer.output.added(x, seen.reshape(len(tokens), -1))
             wide = layer.gate_up(rms_norm(x, layer.before_feed_forward, epsilon))
-            x = torch.addmm(x, gated(wide), layer.down.t())
+            x = layer.down.added(x, gated(wide))
         return rms_norm(x, self._last_norm, epsilon)
 
     def _attends_mixed(self, positions: Tensor, layout: Layout, like: Tensor) -> _Attend:
@@ -185,6 +186,17 @@ class Trunk:
             scale=heads.scale,
             window=layer.window,
         )
+
+    @property
+    def weights(self) -> list[Weights]:
+        """Every matrix of the layers."""
+        return [
+            weights
+            for layer in self._layers
+            for weights in (
+                layer.query_key_value.joined, layer.output, layer.gate_up.joined, layer.down,
+            )
+        ]  # fmt: skip
 
     @property
     def width(self) -> int:
@@ -253,10 +265,10 @@ def _layer(layer: Any, shape: tuple[int, int], everywhere: int | None) -> _Layer
         before_attention=layer.input_layernorm.weight,
         query_key_value=Joint((attention.q_proj, attention.k_proj, attention.v_proj)),
         heads=heads,
-        output=attention.o_proj.weight,
+        output=Weights(attention.o_proj.weight),
         before_feed_forward=layer.post_attention_layernorm.weight,
         gate_up=Joint((feed_forward.gate_proj, feed_forward.up_proj)),
-        down=feed_forward.down_proj.weight,
+        down=Weights(feed_forward.down_proj.weight),
         window=int(getattr(attention, "sliding_window", everywhere) or 0),
     )
 

@@ -45,7 +45,9 @@ class Decoding:
         if slots.native:
             self._place = torch.tensor(slots.places())
             self._order = self._place.argsort(stable=True)
-            self._scratch = torch.empty(slots.prefix.length + slots.suffix.length)
+            self._threads = min(torch.get_num_threads(), self._live)
+            longest = slots.prefix.length + slots.suffix.length
+            self._scratch = torch.empty(self._threads, native.TOGETHER, longest)
             return
         spans = slots.answer_lengths()
         self._ahead = max(spans) - slots.clock
@@ -94,13 +96,14 @@ class Decoding:
         narrow = mixed.dtype == torch.bfloat16
         native.call(
             "decode_enter", mixed, heads.query_norm, heads.key_norm, heads.epsilon, *tables,
-            positions, self._column, heads.scale, query, *own, *sizes, slots.suffix.length, narrow,
+            positions, self._column, heads.scale, query, *own, *sizes, slots.suffix.length,
+            self._threads, narrow,
         )  # fmt: skip
         out = mixed.new_empty(live, heads.query * width)
         native.call(
             "decode_attend", query, *theirs, *own, self._order, self._place, slots.offsets,
             slots.lengths, self._scratch, out, *sizes, slots.prefix.length, slots.suffix.length,
-            narrow,
+            self._threads, narrow,
         )  # fmt: skip
         return out
 

@@ -74,7 +74,7 @@ def sample(
                 f"model's context is {policy.context}",
                 "shorten the prompt, or use a model with a longer context",
             )
-    with torch.inference_mode():
+    with torch.inference_mode(), policy.packed():
         return _Round(policy, requests, sampling, progress).run()
 
 
@@ -167,9 +167,7 @@ class _Round:
     def _append(self, lanes: Tensor, hidden: Tensor) -> None:
         """Sample the next token of these lanes from their hidden states; let the finished leave."""
         slots = self._slots
-        weight, bias = self._policy.head
-        logits = torch.nn.functional.linear(hidden, weight, bias)
-        tokens, logprobs = self._choose(lanes, logits)
+        tokens, logprobs = self._choose(lanes, self._policy.logits(hidden))
         ended = (tokens[:, None] == self._ends).any(-1)
         full = slots.append(lanes, tokens, logprobs)
         finished = (ended | full).nonzero()[:, 0]

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cohort.policy.native import BLOCK
+from cohort.policy.native import whole_blocks
 
 
 @dataclass(slots=True)
@@ -75,10 +75,6 @@ class Cache:
             values[target, :, :used] = values[source, :, :used]
 
 
-def _padded(length: int) -> int:
-    return -(-length // BLOCK) * BLOCK
-
-
 class Slots:
     """Lanes for answers and places for prompts. Counts are of tokens."""
 
@@ -98,8 +94,8 @@ class Slots:
         self._device = device
         self.longest = longest_prompt + longest_answer
         """No sequence here has more positions."""
-        self.prefix = Cache(prompts, _padded(longest_prompt), turned=native)
-        self.suffix = Cache(lanes, _padded(longest_answer), turned=native)
+        self.prefix = Cache(prompts, whole_blocks(longest_prompt), turned=native)
+        self.suffix = Cache(lanes, whole_blocks(longest_answer), turned=native)
         self.clock = 0
         """Decode steps since the beginning."""
         self.version = 0

@@ -1,6 +1,6 @@
 """Compiled kernels for what lies between the matrix products, where there is a C compiler.
 
-`kernels.c` is compiled when it is first needed (about a second) and kept in the user's cache folder
+They are compiled when they are first needed (about two seconds) and kept in the user's cache folder
 under a name that says from what, with what and for which processor. Without a compiler, on another
 device or in another type torch's own operations do the same, slower: `missing()` says why.
 `COHORT_NATIVE=0` in the environment asks for that.
@@ -17,6 +17,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -25,13 +26,18 @@ import torch
 from torch import Tensor
 
 FLAGS = (
-    "-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math",
+    "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math",
     "-mprefer-vector-width=512",
 )  # fmt: skip
+SOURCES = ("common.h", "kernels.c", "row.c")
+THREADED, ALONE = "-fopenmp", "-fopenmp-simd"
+"""With the threads of torch, and where the compiler's are of another kind without threads."""
 BLOCK = 16
 """Lanes of the cache are a multiple of so many positions long."""
 WIDEST = 1024
 """The widest head that the kernels have room for."""
+TOGETHER = 4
+"""The most query heads that read a key head together."""
 COMPILE_SECONDS = 120
 
 _POINTER, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
@@ -45,9 +51,10 @@ _SIGNATURES = {
     + [_POINTER] * 4
     + [_FLOAT]
     + [_POINTER] * 3
-    + [_INT] * 5
+    + [_INT] * 6
     + [ctypes.c_int],
-    "decode_attend": [_POINTER] * 11 + [_INT] * 6 + [ctypes.c_int],
+    "decode_attend": [_POINTER] * 11 + [_INT] * 7 + [ctypes.c_int],
+    "row_attention": [_POINTER] * 7 + [_FLOAT] + [_POINTER] * 7 + [_INT] * 7,
     "draw": [_POINTER] * 6 + [_INT] * 2 + [ctypes.c_int],
 }
 
@@ -59,13 +66,21 @@ class Unavailable(Exception):
 @cache
 def _loaded() -> ctypes.CDLL | Unavailable:
     try:
-        library = ctypes.CDLL(str(_compiled()))
+        library = _opened()
     except (Unavailable, OSError, subprocess.SubprocessError) as error:
         return Unavailable(str(error))
     for name, types in _SIGNATURES.items():
         function = getattr(library, name)
         function.argtypes, function.restype = types, None
     return library
+
+
+def _opened() -> ctypes.CDLL:
+    try:
+        # Linked to no threads of its own, the library takes those that torch has loaded.
+        return ctypes.CDLL(str(_compiled(THREADED)))
+    except (Unavailable, OSError):
+        return ctypes.CDLL(str(_compiled(ALONE)))
 
 
 def missing() -> str:
@@ -83,6 +98,16 @@ def suits(*tensors: Tensor) -> bool:
         if tensor.device.type != "cpu" or tensor.dtype != dtype or not tensor.is_contiguous():
             return False
     return not isinstance(_loaded(), Unavailable)
+
+
+def suits_strided(*tensors: Tensor) -> bool:
+    """The same for tensors [T, H, D] whose tokens may lie apart."""
+    return suits(*(tensor[0] for tensor in tensors))
+
+
+def whole_blocks(length: int) -> int:
+    """A number of positions or dimensions rounded up to whole blocks."""
+    return -(-length // BLOCK) * BLOCK
 
 
 def call(name: str, *arguments: Tensor | float | None) -> None:
@@ -108,40 +133,46 @@ def draw(logits: Tensor, temperatures: Tensor, uniforms: Tensor) -> tuple[Tensor
     return tokens, logprobs
 
 
-def _compiled() -> Path:
+def _compiled(threads: str) -> Path:
     """The compiled library; compiles it where it is not in the cache yet."""
     if os.environ.get("COHORT_NATIVE") == "0":
         raise Unavailable("COHORT_NATIVE is 0")
     compiler = shutil.which(os.environ.get("CC") or "cc") or shutil.which("gcc")
     if compiler is None or os.name == "nt":
         raise Unavailable("there is no C compiler (cc)")
-    source = files(__package__).joinpath("kernels.c").read_bytes()
+    sources = {name: files(__package__).joinpath(name).read_bytes() for name in SOURCES}
     version = subprocess.run(
         [compiler, "--version"], capture_output=True, check=True, timeout=COMPILE_SECONDS
     ).stdout
-    told = b"\0".join((source, version, " ".join(FLAGS).encode(), _processor().encode()))
+    told = b"\0".join(
+        (*sources.values(), version, " ".join((*FLAGS, threads)).encode(), _processor().encode())
+    )
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cohort"
     target = folder / f"kernels-{hashlib.sha256(told).hexdigest()[:16]}.so"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _compile(compiler, source, target)
+        _compile([compiler, *FLAGS, threads], sources, target)
     return target
 
 
-def _compile(compiler: str, source: bytes, target: Path) -> None:
+def _compile(compiler: Sequence[str], sources: Mapping[str, bytes], target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        code, made = Path(scratch, "kernels.c"), Path(scratch, "kernels.so")
-        code.write_bytes(source)
-        done = subprocess.run(
-            [compiler, *FLAGS, "-fPIC", "-shared", "-o", str(made), str(code), "-lm"],
-            capture_output=True,
-            text=True,
-            timeout=COMPILE_SECONDS,
-        )
-        if done.returncode:
-            line = (done.stderr.strip().splitlines() or ["no message"])[0]
-            raise Unavailable(f"{compiler} cannot compile the kernels: {line}")
-        made.replace(target)  # at once, so that two runs cannot meet half a file
+        for name, source in sources.items():
+            Path(scratch, name).write_bytes(source)
+        code = [Path(name) for name in sources if name.endswith(".c")]
+        for step in (
+            [*compiler, "-fPIC", "-c", *map(str, code)],
+            [compiler[0], "-shared", "-o", target.name, *(f"{one.stem}.o" for one in code), "-lm"],
+        ):
+            done = subprocess.run(
+                step, capture_output=True, text=True, timeout=COMPILE_SECONDS, cwd=scratch
+            )
+            if done.returncode:
+                lines = done.stderr.strip().splitlines() or ["no message"]
+                line = next((one for one in lines if "error" in one), lines[0])
+                raise Unavailable(f"{compiler[0]} cannot compile the kernels: {line}")
+        # At once, so that two runs cannot meet half a file.
+        Path(scratch, target.name).replace(target)
 
 
 def _processor() -> str:

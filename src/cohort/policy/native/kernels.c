@@ -1,49 +1,10 @@
 /* What a decode step and a training row do between their matrix products, a pass over memory each.
 
    Rows are contiguous. `bf16` says that the model's tensors hold bfloat16 and not float; everything
-   is computed in float. Nothing here allocates, knows threads, or keeps anything. Reductions may be
+   is computed in float. Nothing here allocates or keeps anything. Reductions may be
    reordered (omp simd); nothing else of IEEE arithmetic is given up, so a NaN stays one. */
 
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
-
-#define WIDEST 1024 /* of a head */
-#define BLOCK 16    /* positions, or dimensions, that are computed side by side */
-
-static inline float from_bf16(uint16_t half) {
-    uint32_t bits = (uint32_t)half << 16;
-    float value;
-    memcpy(&value, &bits, 4);
-    return value;
-}
-
-static inline uint16_t to_bf16(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, 4);
-    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)((bits >> 16) | 0x40);
-    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
-/* e^x to within 2 units in the last place, 0 below e^-87: 2^n times a polynomial of the rest. */
-static inline float exponential(float x) {
-    float bounded = x < -87.0f ? -87.0f : x;
-    bounded = bounded > 88.0f ? 88.0f : bounded;
-    float n = rintf(bounded * 1.44269504f);
-    float r = bounded - n * 0.693359375f;
-    r = r + n * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
-    int32_t bits = ((int32_t)n + 127) << 23;
-    float scale;
-    memcpy(&scale, &bits, 4);
-    return x < -87.0f ? 0.0f : p * scale;
-}
+#include "common.h"
 
 static inline float at(const void *values, int64_t index, int bf16) {
     return bf16 ? from_bf16(((const uint16_t *)values)[index]) : ((const float *)values)[index];
@@ -156,9 +117,10 @@ void decode_enter(const void *mixed, const void *query_norm, const void *key_nor
                   const float *cosine, const float *sine, const int64_t *position,
                   const int64_t *column, float scale, float *query, float *keys, float *values,
                   int64_t lanes, int64_t query_heads, int64_t key_heads, int64_t width,
-                  int64_t length, int bf16) {
-    float key[WIDEST];
+                  int64_t length, int64_t threads, int bf16) {
+#pragma omp parallel for num_threads(threads)
     for (int64_t lane = 0; lane < lanes; lane++) {
+        float key[WIDEST];
         int64_t start = lane * (query_heads + 2 * key_heads) * width;
         const float *c = cosine + position[lane] * width, *s = sine + position[lane] * width;
         for (int64_t head = 0; head < query_heads; head++)
@@ -177,100 +139,129 @@ void decode_enter(const void *mixed, const void *query_norm, const void *key_nor
     }
 }
 
-/* query . key of `blocks` times BLOCK positions, keys [width, length] from their first one on. Four
-   blocks at a time: a sum alone would wait for itself. */
-static inline void score(const float *q, const float *k, int64_t width, int64_t length,
-                         int64_t blocks, float *scores) {
+/* query . key of `blocks` times BLOCK positions, keys [width, length] from their first one on, for
+   `heads` queries [heads, width] that read the same keys; scores [heads, stride]. Several sums at a
+   time: one alone would wait for itself. */
+static inline __attribute__((always_inline)) void score(
+        const float *q, const float *k, int64_t width, int64_t length, int64_t blocks,
+        float *scores, int64_t stride, const int heads) {
     int64_t b = 0;
     for (; b + 4 <= blocks; b += 4) {
-        float sum[4 * BLOCK] = {0};
-        for (int64_t i = 0; i < width; i++)
+        float sum[TOGETHER][4 * BLOCK];
+        for (int h = 0; h < heads; h++)
 #pragma omp simd
-            for (int c = 0; c < 4 * BLOCK; c++) sum[c] += q[i] * k[i * length + b * BLOCK + c];
-        memcpy(scores + b * BLOCK, sum, sizeof sum);
+            for (int c = 0; c < 4 * BLOCK; c++) sum[h][c] = 0.0f;
+        for (int64_t i = 0; i < width; i++)
+            for (int h = 0; h < heads; h++)
+#pragma omp simd
+                for (int c = 0; c < 4 * BLOCK; c++)
+                    sum[h][c] += q[h * width + i] * k[i * length + b * BLOCK + c];
+        for (int h = 0; h < heads; h++)
+            memcpy(scores + h * stride + b * BLOCK, sum[h], sizeof sum[h]);
     }
     for (; b < blocks; b++) {
-        float sum[BLOCK] = {0};
-        for (int64_t i = 0; i < width; i++)
+        float sum[TOGETHER][BLOCK];
+        for (int h = 0; h < heads; h++)
 #pragma omp simd
-            for (int c = 0; c < BLOCK; c++) sum[c] += q[i] * k[i * length + b * BLOCK + c];
-        memcpy(scores + b * BLOCK, sum, sizeof sum);
+            for (int c = 0; c < BLOCK; c++) sum[h][c] = 0.0f;
+        for (int64_t i = 0; i < width; i++)
+            for (int h = 0; h < heads; h++)
+#pragma omp simd
+                for (int c = 0; c < BLOCK; c++)
+                    sum[h][c] += q[h * width + i] * k[i * length + b * BLOCK + c];
+        for (int h = 0; h < heads; h++)
+            memcpy(scores + h * stride + b * BLOCK, sum[h], sizeof sum[h]);
     }
 }
 
-/* Adds the sum of weight * value over `count` positions, a multiple of 4, of `some` dimensions. */
-static inline void gather(const float *weight, const float *v, int64_t count, int64_t width,
-                          int some, float *out) {
-    float sum[4][BLOCK] = {{0}};
+/* Adds the sum of weight * value over `count` positions, a multiple of 4, of `some` dimensions: for
+   `heads` rows of weights [heads, stride], to out [heads, width]. */
+static inline __attribute__((always_inline)) void gather(
+        const float *weight, int64_t stride, const float *v, int64_t count, int64_t width,
+        int some, float *out, const int heads) {
+    float sum[TOGETHER][4][BLOCK];
+    for (int h = 0; h < heads; h++)
+        for (int turn = 0; turn < 4; turn++)
+#pragma omp simd
+            for (int c = 0; c < BLOCK; c++) sum[h][turn][c] = 0.0f;
     if (some == BLOCK) {
         for (int64_t j = 0; j < count; j += 4)
             for (int turn = 0; turn < 4; turn++)
+                for (int h = 0; h < heads; h++)
 #pragma omp simd
-                for (int c = 0; c < BLOCK; c++)
-                    sum[turn][c] += weight[j + turn] * v[(j + turn) * width + c];
+                    for (int c = 0; c < BLOCK; c++)
+                        sum[h][turn][c] += weight[h * stride + j + turn] * v[(j + turn) * width + c];
     } else {
         for (int64_t j = 0; j < count; j++)
-            for (int c = 0; c < some; c++) sum[0][c] += weight[j] * v[j * width + c];
+            for (int h = 0; h < heads; h++)
+                for (int c = 0; c < some; c++)
+                    sum[h][0][c] += weight[h * stride + j] * v[j * width + c];
     }
-    for (int c = 0; c < some; c++) out[c] += (sum[0][c] + sum[1][c]) + (sum[2][c] + sum[3][c]);
+    for (int h = 0; h < heads; h++)
+        for (int c = 0; c < some; c++)
+            out[h * width + c] += (sum[h][0][c] + sum[h][1][c]) + (sum[h][2][c] + sum[h][3][c]);
 }
 
-static inline int64_t whole_blocks(int64_t positions) {
-    return (positions + BLOCK - 1) / BLOCK * BLOCK;
-}
-
-/* exp(score - the largest) in place, of `count` scores, a multiple of BLOCK; returns their sum. */
-static inline float soften(float *scores, int64_t count) {
-    float most[BLOCK], sums[BLOCK] = {0}, sum = 0.0f;
-    for (int c = 0; c < BLOCK; c++) most[c] = -INFINITY;
-    for (int64_t j = 0; j < count; j += BLOCK)
+/* What one lane's queries of one key head read: `heads` of them, at most TOGETHER. */
+static inline __attribute__((always_inline)) void attend_heads(
+        const float *q, const float *prompt_keys, const float *prompt_values, const float *keys,
+        const float *values, int64_t seen, int64_t own, int64_t width, int64_t prompt_length,
+        int64_t length, float *scores, int64_t stride, float *out, const int heads) {
+    int64_t before = whole_blocks(seen), after = whole_blocks(own);
+    float share[TOGETHER], most;
+    score(q, prompt_keys, width, prompt_length, before / BLOCK, scores, stride, heads);
+    score(q, keys, width, length, after / BLOCK, scores + before, stride, heads);
+    for (int h = 0; h < heads; h++) {
+        float *line = scores + h * stride;
+        for (int64_t j = seen; j < before; j++) line[j] = -INFINITY;
+        for (int64_t j = before + own; j < before + after; j++) line[j] = -INFINITY;
+        share[h] = 1.0f / soften(line, before + after, &most);
+    }
+    for (int64_t i = 0; i < heads * width; i++) out[i] = 0.0f;
+    for (int64_t i = 0; i < width; i += BLOCK) {
+        int some = width - i < BLOCK ? (int)(width - i) : BLOCK;
+        gather(scores, stride, prompt_values + i, before, width, some, out + i, heads);
+        gather(scores + before, stride, values + i, after, width, some, out + i, heads);
+    }
+    for (int h = 0; h < heads; h++)
 #pragma omp simd
-        for (int c = 0; c < BLOCK; c++) most[c] = scores[j + c] > most[c] ? scores[j + c] : most[c];
-    for (int c = 1; c < BLOCK; c++) most[0] = most[c] > most[0] ? most[c] : most[0];
-    for (int64_t j = 0; j < count; j += BLOCK)
-#pragma omp simd
-        for (int c = 0; c < BLOCK; c++)
-            sums[c] += scores[j + c] = exponential(scores[j + c] - most[0]);
-    for (int c = 0; c < BLOCK; c++) sum += sums[c];
-    return sum;
+        for (int64_t i = 0; i < width; i++) out[h * width + i] *= share[h];
 }
 
 /* Attention of each lane's query to its prompt, `seen` positions at place `place`, and to the first
    `own` positions of its own lane. Both caches are as in decode_enter, a multiple of BLOCK long.
    `order` names the lanes so that those of a prompt follow one another: its keys are read from memory
-   once, and from the cache for the rest of its group. `scores` is scratch for the longest of both
-   together. What lies beyond in a cache must be finite: it is weighed with 0. */
+   once, and from the cache for the rest of its group; the query heads of a key head read it together.
+   `scores` is scratch for each thread: TOGETHER times the longest of both. What lies beyond in a cache
+   must be finite: it is weighed with 0. */
 void decode_attend(const float *query, const float *prompt_keys, const float *prompt_values,
                    const float *keys, const float *values, const int64_t *order,
                    const int64_t *place, const int64_t *seen, const int64_t *own, float *scores,
                    void *out, int64_t lanes, int64_t query_heads, int64_t key_heads, int64_t width,
-                   int64_t prompt_length, int64_t length, int bf16) {
-    float sum_of[WIDEST];
-    int64_t repeat = query_heads / key_heads;
-    for (int64_t number = 0; number < lanes; number++) {
-        int64_t lane = order[number], before = whole_blocks(seen[lane]);
-        int64_t count = before + whole_blocks(own[lane]);
-        for (int64_t head = 0; head < query_heads; head++) {
-            const float *q = query + (lane * query_heads + head) * width;
-            int64_t theirs = place[lane] * key_heads + head / repeat;
-            int64_t mine = lane * key_heads + head / repeat;
-            const float *prompt_value = prompt_values + theirs * width * prompt_length;
-            const float *value = values + mine * width * length;
-            score(q, prompt_keys + theirs * width * prompt_length, width, prompt_length,
-                  before / BLOCK, scores);
-            score(q, keys + mine * width * length, width, length, (count - before) / BLOCK,
-                  scores + before);
-            for (int64_t j = seen[lane]; j < before; j++) scores[j] = -INFINITY;
-            for (int64_t j = before + own[lane]; j < count; j++) scores[j] = -INFINITY;
-            float share = 1.0f / soften(scores, count);
-            for (int64_t i = 0; i < width; i++) sum_of[i] = 0.0f;
-            for (int64_t i = 0; i < width; i += BLOCK) {
-                int some = width - i < BLOCK ? (int)(width - i) : BLOCK;
-                gather(scores, prompt_value + i, before, width, some, sum_of + i);
-                gather(scores + before, value + i, count - before, width, some, sum_of + i);
+                   int64_t prompt_length, int64_t length, int64_t threads, int bf16) {
+    int64_t repeat = query_heads / key_heads, stride = prompt_length + length;
+#pragma omp parallel for num_threads(threads)
+    for (int64_t thread = 0; thread < threads; thread++) {
+        float found[TOGETHER * WIDEST], *own_scores = scores + thread * TOGETHER * stride;
+        for (int64_t n = lanes * thread / threads; n < lanes * (thread + 1) / threads; n++) {
+            int64_t lane = order[n];
+            for (int64_t first = 0, now; first < query_heads; first += now) {
+                int64_t head = first / repeat, left = repeat - first % repeat;
+                int64_t theirs = (place[lane] * key_heads + head) * width * prompt_length;
+                int64_t mine = (lane * key_heads + head) * width * length;
+                int64_t row = lane * query_heads + first;
+                now = left < TOGETHER ? left : TOGETHER;
+#define HEADS(count)                                                                       \
+    attend_heads(query + row * width, prompt_keys + theirs, prompt_values + theirs,        \
+                 keys + mine, values + mine, seen[lane], own[lane], width, prompt_length,  \
+                 length, own_scores, stride, found, count)
+                if (now == 4) HEADS(4);
+                else if (now == 3) HEADS(3);
+                else if (now == 2) HEADS(2);
+                else HEADS(1);
+#undef HEADS
+                for (int64_t i = 0; i < now * width; i++) put(out, row * width + i, bf16, found[i]);
             }
-            int64_t row = lane * query_heads + head;
-            for (int64_t i = 0; i < width; i++) put(out, row * width + i, bf16, sum_of[i] * share);
         }
     }
 }

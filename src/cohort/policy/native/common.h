@@ -1,0 +1,65 @@
+/* What the kernels share: types, e^x, and the softmax of a line of scores. */
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define WIDEST 1024 /* of a head */
+#define BLOCK 16    /* positions, or dimensions, that are computed side by side */
+#define TOGETHER 4  /* query heads that read a key head together, at most */
+
+static inline float from_bf16(uint16_t half) {
+    uint32_t bits = (uint32_t)half << 16;
+    float value;
+    memcpy(&value, &bits, 4);
+    return value;
+}
+
+static inline uint16_t to_bf16(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)((bits >> 16) | 0x40);
+    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+/* e^x to within 2 units in the last place, 0 below e^-87: 2^n times a polynomial of the rest. */
+static inline float exponential(float x) {
+    float bounded = x < -87.0f ? -87.0f : x;
+    bounded = bounded > 88.0f ? 88.0f : bounded;
+    float n = rintf(bounded * 1.44269504f);
+    float r = bounded - n * 0.693359375f;
+    r = r + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    int32_t bits = ((int32_t)n + 127) << 23;
+    float scale;
+    memcpy(&scale, &bits, 4);
+    return x < -87.0f ? 0.0f : p * scale;
+}
+
+static inline int64_t whole_blocks(int64_t positions) {
+    return (positions + BLOCK - 1) / BLOCK * BLOCK;
+}
+
+/* exp(score - the largest) in place, of `count` scores, a multiple of BLOCK; returns their sum, and
+   the largest in `largest`. */
+static inline float soften(float *scores, int64_t count, float *largest) {
+    float most[BLOCK], sums[BLOCK] = {0}, sum = 0.0f;
+    for (int c = 0; c < BLOCK; c++) most[c] = -INFINITY;
+    for (int64_t j = 0; j < count; j += BLOCK)
+#pragma omp simd
+        for (int c = 0; c < BLOCK; c++) most[c] = scores[j + c] > most[c] ? scores[j + c] : most[c];
+    for (int c = 1; c < BLOCK; c++) most[0] = most[c] > most[0] ? most[c] : most[0];
+    for (int64_t j = 0; j < count; j += BLOCK)
+#pragma omp simd
+        for (int c = 0; c < BLOCK; c++)
+            sums[c] += scores[j + c] = exponential(scores[j + c] - most[0]);
+    for (int c = 0; c < BLOCK; c++) sum += sums[c];
+    *largest = most[0];
+    return sum;
+}

@@ -1,0 +1,52 @@
+"""Products by oneDNN against torch's own, and the copies that sampling reads."""
+
+import pytest
+import torch
+
+from cohort.policy import products
+from cohort.policy.products import Weights, packed, product
+
+SIZES = [(3, 512, 384), (40, 1024, 256)]
+"""Large enough for oneDNN: tokens, width of the output, of the input."""
+
+
+def _random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("laid_out", [True, False])
+def test_products_are_torchs(size, dtype, laid_out):
+    tokens, rows, width = size
+    x, plain = _random(tokens, width).to(dtype), _random(rows, width, seed=1).to(dtype)
+    bias, stream = _random(rows, seed=2).to(dtype), _random(tokens, rows, seed=3).to(dtype)
+    weights = Weights(plain)
+    with torch.inference_mode(), packed([weights] if laid_out else []):
+        assert (weights._packed is not None) == (laid_out and products._onednn() is not None)
+        got = weights.product(x), weights.product(x, bias), weights.added(stream, x)
+    exact = x.double() @ plain.double().T
+    expected = exact, exact + bias.double(), exact + stream.double()
+    allowed = 1e-5 if dtype == torch.float32 else 0.01
+    for one, other in zip(got, expected, strict=True):
+        assert one.dtype == dtype
+        assert (one.double() - other).abs().max() < allowed * other.abs().max()
+
+
+def test_transposed_weights_need_no_copy():
+    x, weight = _random(5, 512), _random(512, 384, seed=1)
+    torch.testing.assert_close(product(x, weight.t()), x @ weight, rtol=1e-4, atol=1e-3)
+
+
+def test_a_copy_is_dropped_when_sampling_fails():
+    weights = Weights(_random(512, 384))
+    with pytest.raises(ZeroDivisionError), packed([weights]):
+        raise ZeroDivisionError
+    assert weights._packed is None
+
+
+def test_gradients_of_a_sum_are_numeric():
+    stream, x, plain = (
+        _random(*shape).double().requires_grad_() for shape in ((3, 4), (3, 5), (4, 5))
+    )
+    assert torch.autograd.gradcheck(lambda s, a, w: Weights(w).added(s, a), (stream, x, plain))
