@@ -91,6 +91,10 @@ def recipes(folder: Path, *, steps: int = 6, every: int = 1) -> dict[str, Path]:
         + LENGTH
         + f"updates_per_step = 2\nminibatches_per_step = 2\nalgorithm = {_ADAPTIVE}\n",
         "bfloat16": half + first + small + LENGTH,
+        "adapters": head.replace("[checkpoints]", "[model.lora]\nrank = 4\n[checkpoints]")
+        + first
+        + plain
+        + LENGTH,
         "memory": head + plain + 'rewards = { "memory.py:longer" = 0.1, format = 1.0 }\n',
     }
     files = {}

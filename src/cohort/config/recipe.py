@@ -42,6 +42,19 @@ class NewModel(Table):
         return self
 
 
+class LoRA(Table):
+    """Low-rank adapters: the model stays as it is, and two small factors beside its matrices are trained."""
+
+    rank: PositiveInt = 16
+    """Rows of the factors; the more, the more an adapter can express."""
+    alpha: Annotated[float, Field(gt=0.0, lt=1e6)] = 32.0
+    """What an adapter says is multiplied with `alpha / rank`."""
+    targets: Literal["all-linear"] | Annotated[list[str], Field(min_length=1)] = "all-linear"
+    """The layers that get an adapter, by their names in the model; all but the head."""
+    merge: bool = False
+    """The run's `model/` is a whole model and not an adapter folder; always so for a new model."""
+
+
 class Model(Table):
     """The policy to begin with: a folder or hub name, or a new small one."""
 
@@ -51,6 +64,8 @@ class Model(Table):
     """A small model made on the spot instead."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """The precision of weights and arithmetic."""
+    lora: LoRA | None = None
+    """Train adapters instead of all weights; needs the extra `lora`."""
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:

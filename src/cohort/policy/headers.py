@@ -49,7 +49,7 @@ class Weights:
 def read_weights(folder: Path) -> Weights:
     """All headers of a folder's weights. Raises ModelError for what cannot be loaded whole."""
     if (folder / SINGLE).exists() or (folder / SINGLE).is_symlink():
-        return Weights(_header(folder / SINGLE))
+        return Weights(shapes_of(folder / SINGLE))
     mapped = _index(folder / INDEX)
     found: dict[str, tuple[int, ...]] = {}
     for shard in sorted(set(mapped.values())):
@@ -58,7 +58,7 @@ def read_weights(folder: Path) -> Weights:
                 f"{folder / INDEX} names {shown(shard)}, and there is no such file",
                 "fetch the missing part of the weights",
             )
-        tensors = _header(folder / shard)
+        tensors = shapes_of(folder / shard)
         twice = next((name for name in tensors if name in found), None)
         if twice is not None:
             raise ModelError(f"{folder}: tensor {shown(twice)} is in two weight files", FETCH)
@@ -82,7 +82,8 @@ def _index(path: Path) -> dict[str, str]:
     return mapped
 
 
-def _header(path: Path) -> dict[str, tuple[int, ...]]:
+def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor of a file. Raises ModelError for one that cannot be loaded whole."""
     raw = _header_bytes(path)
     try:
         header = parse_object(raw.decode("utf-8"), f"the header of {path}")

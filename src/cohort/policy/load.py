@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers.modeling_utils import PreTrainedModel
 from transformers.utils import logging
 
 from cohort.config.recipe import Model
 from cohort.errors import ModelError
 from cohort.policy import attention
+from cohort.policy.adapters import adapt, is_adapted, merged, save_adapters, saved_weights
 from cohort.policy.new import new_model, new_tokenizer
 from cohort.policy.plain_json import shown
 from cohort.policy.policy import Policy, embeddings
@@ -37,8 +39,12 @@ def load_policy(options: Model, *, vocabulary: list[str], seed: int) -> Policy:
         model = new_model(options.new, tokenizer, seed)
     else:
         model, tokenizer = pretrained(options.path)
+    if options.lora is not None:
+        adapt(model, options.lora, seed=seed)
     model = model.to(getattr(torch, options.dtype))
-    return take_over(model, tokenizer, made_here=options.new is not None)
+    policy = take_over(model, tokenizer, made_here=options.new is not None)
+    policy.saved_merged = options.lora is not None and (options.lora.merge or policy.made_here)
+    return policy
 
 
 def take_over(model: PreTrainedModel, tokenizer: Any, *, made_here: bool = False) -> Policy:
@@ -61,10 +67,26 @@ def take_over(model: PreTrainedModel, tokenizer: Any, *, made_here: bool = False
 
 
 def save_policy(policy: Policy, folder: Path) -> None:
-    """An ordinary Hugging Face folder that AutoModelForCausalLM and AutoTokenizer load."""
+    """An ordinary Hugging Face folder that AutoModelForCausalLM and AutoTokenizer load, or an adapter
+    folder that peft loads."""
     logging.disable_progress_bar()
-    policy.model.save_pretrained(folder)
+    if is_adapted(policy.model) and not policy.saved_merged:
+        save_adapters(policy.model, folder)
+    else:
+        whole(policy).save_pretrained(folder)
     policy.tokenizer.save_pretrained(folder)
+
+
+def whole(policy: Policy) -> PreTrainedModel:
+    """The policy's model, adapters added to its weights."""
+    return merged(policy.model) if is_adapted(policy.model) else policy.model
+
+
+def saved_tensors(policy: Policy) -> dict[str, Tensor]:
+    """What `save_policy` writes, under the same names."""
+    if is_adapted(policy.model) and not policy.saved_merged:
+        return saved_weights(policy.model)
+    return dict(whole(policy).state_dict())
 
 
 def _check_tokenizer(model: PreTrainedModel, tokenizer: Any) -> None:

@@ -38,6 +38,8 @@ class Policy:
         self.tokenizer = tokenizer
         self.made_here = made_here
         """Whether the tokenizer was made from a task's vocabulary, and knows no other pieces."""
+        self.saved_merged = False
+        """Whether adapters are added to the weights when the policy is saved."""
         self.chats = Chats(tokenizer)
         """Chats as text, by the tokenizer's own template."""
         self.version = 0

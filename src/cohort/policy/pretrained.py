@@ -18,6 +18,7 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.utils import logging
 
 from cohort.errors import CohortError, ModelError
+from cohort.policy.adapters import add_from, base_of, is_adapter_folder
 from cohort.policy.bounded import try_tokenizer
 from cohort.policy.folder import CONFIG, check_folder
 from cohort.policy.headers import Weights
@@ -37,6 +38,8 @@ Loaded = TypeVar("Loaded")
 def pretrained(path: str) -> tuple[PreTrainedModel, Any]:
     """The model, with transformers' own attention, and the tokenizer. Raises ModelError."""
     folder = _folder(path)
+    if is_adapter_folder(folder):
+        return _with_adapters(folder)
     config, tokenizer = _without_weights(path, folder)
     load: Callable[..., Any] = AutoModelForCausalLM.from_pretrained
     options = {"use_safetensors": True, "weights_only": True, "output_loading_info": True, **HERE}
@@ -48,10 +51,32 @@ def pretrained(path: str) -> tuple[PreTrainedModel, Any]:
     return model, tokenizer
 
 
+def _with_adapters(folder: Path) -> tuple[PreTrainedModel, Any]:
+    """The model that an adapter folder is for, with the adapters in its weights."""
+    model, tokenizer = pretrained(_base(folder))
+    add_from(folder, model)
+    _check_finite(str(folder), model)
+    return model, tokenizer
+
+
+def _base(folder: Path) -> str:
+    base = base_of(folder)
+    if Path(base).is_dir() and is_adapter_folder(Path(base)):
+        raise ModelError(
+            f"the adapters of {str(folder)!r} are for {base!r}, which are adapters themselves",
+            "merge those first: lora.merge in the recipe",
+        )
+    return base
+
+
 def check_pretrained(path: str) -> None:
     """Raise what `pretrained` raises before it reads the weights; nothing is fetched from the hub."""
     if os.path.exists(path) or not _is_hub_name(path):  # no error for a name that is too long
-        _without_weights(path, _folder(path))
+        folder = _folder(path)
+        if is_adapter_folder(folder):
+            check_pretrained(_base(folder))
+        else:
+            _without_weights(path, folder)
 
 
 def _without_weights(path: str, folder: Path) -> tuple[Any, Any]:
@@ -73,7 +98,7 @@ def _is_hub_name(path: str) -> bool:
 def _folder(path: str) -> Path:
     folder = Path(path)
     if os.path.isdir(path):
-        if not (folder / CONFIG).is_file():
+        if not (folder / CONFIG).is_file() and not is_adapter_folder(folder):
             raise ModelError(f"the folder {path!r} holds no config.json", "a model folder has one")
         return folder
     if os.path.exists(path):

@@ -13,11 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from transformers.modeling_utils import PreTrainedModel
 
 from cohort.config.load import dump_recipe
 from cohort.config.recipe import Recipe
 from cohort.data.records import Problem
 from cohort.policy import native
+from cohort.policy.adapters import is_adapted, own_weights
 from cohort.policy.policy import Policy
 from cohort.tasks.finite import Finite
 from cohort.train.plan import StagePlan
@@ -36,12 +38,24 @@ def fingerprint(recipe: Recipe, plans: Sequence[StagePlan], policy: Policy) -> d
         "kernels": native.missing() or "compiled",
         "model": digest(policy.model.config.to_json_string(), tokenizer_of(policy)),
     }
+    if is_adapted(policy.model):
+        found["base"] = base_digest(policy.model)
     for plan in plans:
         if isinstance(plan.source, Finite):
             found[f"data of {plan.name}"] = digest(*map(described, plan.source.known()))
         for reward in plan.rewards:
             found[f"reward {reward.name} of {plan.name}"] = code_of(reward.function)
     return found
+
+
+def base_digest(model: PreTrainedModel) -> str:
+    """Twelve characters that change with a weight of the model that adapters are beside."""
+    found, own = hashlib.blake2b(digest_size=6), dict(own_weights(model))
+    for name, parameter in model.named_parameters():
+        if name not in own:
+            found.update(name.encode())
+            found.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 
 from cohort.objective.algorithms import Algorithm
 from cohort.objective.schedules import resets_reference
+from cohort.policy.adapters import own_weights, shared_copy
 from cohort.policy.policy import Policy
 
 
 def frozen_copy(policy: Policy) -> Policy:
-    """A copy that is never trained: its own weights, the same tokenizer, no gradients."""
-    model = copy.deepcopy(policy.model)
-    model.requires_grad_(False)
+    """A copy that is never trained: its own weights, the same tokenizer, no gradients.
+
+    Of a policy with adapters it has its own adapters; their base is the same in memory.
+    """
+    model = shared_copy(policy.model)
+    for _, parameter in own_weights(model):
+        parameter.requires_grad_(False)
     return Policy(model, policy.tokenizer)
 
 
@@ -34,7 +37,7 @@ def follow(reference: Policy, policy: Policy, algorithm: Algorithm, *, step: int
         return False
     rate = 1.0 if kind == "reset" else float(algorithm.values["reference_rate"])
     # Parameters, not the state dict: tied weights stand there twice, and would move twice.
-    pairs = zip(reference.model.parameters(), policy.model.parameters(), strict=True)
-    for held, theirs in pairs:
+    pairs = zip(own_weights(reference.model), own_weights(policy.model), strict=True)
+    for (_, held), (_, theirs) in pairs:
         held.lerp_(theirs.to(held.dtype), rate)
     return True

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from cohort.data.disk import Disk, RealDisk, refusing, remove_tree
 from cohort.errors import StorageError
-from cohort.policy.load import save_policy
+from cohort.policy.load import save_policy, saved_tensors
 from cohort.policy.policy import Policy
 from cohort.train.folder import MODEL
 
@@ -43,7 +43,7 @@ def save_result(policy: Policy, run: Path) -> None:
 
 def _verify(policy: Policy, folder: Path) -> None:
     """Raise StorageError where a weight in the folder is not the policy's."""
-    weights = policy.model.state_dict()
+    weights = saved_tensors(policy)
     compared = 0
     for path in sorted(folder.glob("*.safetensors")):
         for name, tensor in load_file(path).items():

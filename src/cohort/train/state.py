@@ -1,6 +1,7 @@
 """Everything that the next step of a stage depends on, besides the recipe; and its form on disk.
 
-    model.safetensors       every parameter once, by name, and the buffers that a model folder has
+    model.safetensors       every parameter once, by name, and the buffers that a model folder has; of a
+                            model with adapters only those
     optimizer.safetensors   by name of the parameter: AdamW's moments and count, float32 masters
     reference.safetensors   the reference policy's parameters, where there is one
     state.json              the place in the run, the counts, the algorithm as its controllers left it,
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 
 from cohort.data.checkpoints import DamagedError, canonical
 from cohort.objective.algorithms import Algorithm
+from cohort.policy.adapters import own_weights
 from cohort.policy.policy import Policy
 from cohort.rewards.functions import RewardFunction
 from cohort.train.optim import Updater
@@ -202,11 +204,11 @@ def remember(rewards: Sequence[RewardFunction], states: Mapping[str, Any]) -> No
 
 
 def weights_of(policy: Policy) -> Tensors:
-    """Every parameter once, and the buffers that belong to a saved model, by name."""
+    """Every parameter that may have changed, once, and the buffers that belong to a saved model, by name."""
     model = policy.model
     saved = set(model.state_dict())
     buffers = {name: buffer for name, buffer in model.named_buffers() if name in saved}
-    parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
+    parameters: dict[str, nn.Parameter] = dict(own_weights(model))
     return {**parameters, **buffers}
 
 
