@@ -4,12 +4,17 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from cohort.policy import native, trunk
+from cohort.policy.load import take_over
+from cohort.policy.new import new_tokenizer
+from cohort.policy.panels import PANEL, laid_out
 from cohort.rollout.sampler import Request, Sampling, inverse_transform, sample
-from tests.tiny import prompts, tiny_policy
+from tests.tiny import PIECES, SHAPE, prompts, tiny_policy
 
 TYPES = {torch.float32: 2e-6, torch.bfloat16: 1e-2}
 """How far results may be apart, relative to the largest: rounding, in the last place of the type."""
@@ -133,3 +138,47 @@ def test_without_a_compiler_there_is_a_reason_and_the_rest_works(environment, re
     said, suits, total = run.stdout.strip().splitlines()
     assert reason in said
     assert (suits, total) == ("False", "tensor(8.)")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "qwen3"])
+def test_a_whole_step_in_one_call_samples_what_the_modules_do(monkeypatch, architecture, threads):
+    policy, _ = tiny_policy(architecture)
+    requests = [Request(str(n), p, (n,)) for n, p in enumerate(prompts([4, 17, 1, 9]))]
+    options = Sampling(rollouts_per_prompt=5, max_new_tokens=40, slots=13)
+    before, results = torch.get_num_threads(), []
+    torch.set_num_threads(threads)
+    try:
+        assert policy.panels(60) is not None
+        results.append(sample(policy, requests, options))
+        monkeypatch.setattr(policy, "panels", lambda longest: None)
+        results.append(sample(policy, requests, options))
+        monkeypatch.setattr(policy, "_trunk", None)
+        results.append(sample(policy, requests, options))
+    finally:
+        torch.set_num_threads(before)
+    whole, mixed, modules = ([r for group in groups for r in group] for groups in results)
+    for other in (mixed, modules):
+        for one, same in zip(whole, other, strict=True):
+            assert one.tokens.tolist() == same.tokens.tolist()
+            np.testing.assert_allclose(one.logprobs, same.logprobs, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("outputs", [32, 40, 31, 1])
+def test_panels_hold_the_weights_and_zeros(outputs):
+    weight = _random(outputs, 7)
+    panels = laid_out(weight)
+    flat = panels.transpose(1, 2).reshape(-1, 7)
+    assert torch.equal(flat[:outputs], weight)
+    assert len(flat) % PANEL == 0
+    assert not flat[outputs:].any()
+
+
+def test_bfloat16_and_biased_gates_have_no_whole_step():
+    policy, _ = tiny_policy("llama")
+    policy.model = policy.model.to(torch.bfloat16)
+    assert policy.panels(60) is None
+    config = LlamaConfig(**SHAPE, mlp_bias=True, attention_bias=False)
+    torch.manual_seed(0)
+    biased = take_over(LlamaForCausalLM(config).eval(), new_tokenizer(PIECES))
+    assert biased.panels(60) is None

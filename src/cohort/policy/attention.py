@@ -35,6 +35,8 @@ class Layout(Protocol):
     """No sequence of the row has more positions."""
     takes_mixed: bool
     """Whether this is a MixedLayout whose `attend_mixed` is to be used."""
+    takes_all: bool
+    """Whether this is a WholeLayout, which does all layers by itself."""
 
     def attend(
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, scale: float, window: int
@@ -70,6 +72,13 @@ class MixedLayout(Layout, Protocol):
 
         tables: cosine and signed sine by position, float32 [.., 1, D]; positions: [T].
         """
+
+
+class WholeLayout(Layout, Protocol):
+    """A layout that takes embeddings through all layers."""
+
+    def step(self, x: Tensor, positions: Tensor) -> Tensor:
+        """[T, d], [T] -> [T, d]."""
 
 
 def install() -> None:
@@ -110,7 +119,7 @@ def _hook(
 class Packed:
     """The layout of a training row: prompts see themselves, answers their prompt and themselves."""
 
-    takes_mixed = False
+    takes_mixed = takes_all = False
 
     def __init__(self, row: Row, device: torch.device) -> None:
         self._row, self._device = row, device

@@ -23,6 +23,7 @@ from cohort.policy import native
 from cohort.policy.attention import Layout, Packed
 from cohort.policy.bounded import Chats
 from cohort.policy.head import token_logprobs
+from cohort.policy.panels import Panels
 from cohort.policy.products import Weights, packed, product
 from cohort.policy.trunk import trunk_of
 
@@ -75,8 +76,11 @@ class Policy:
     def packed(self) -> Iterator[None]:
         """For as long as no weight changes: sampling from copies of them that products read faster."""
         self._head = Weights(self.head[0])
+        weights = [self._head]
+        if self._trunk is not None and not (self._trunk.has_panels and native.suits(self.head[0])):
+            weights += self._trunk.weights
         try:
-            with packed([self._head, *(self._trunk.weights if self._trunk else ())]):
+            with packed(weights):
                 yield
         finally:
             self._head = None
@@ -100,6 +104,12 @@ class Policy:
         if trunk is None or not trunk.steady or 0 < trunk.window < longest:
             return False
         return native.suits(self.head[0]) and trunk.width <= native.WIDEST
+
+    def panels(self, longest: int) -> Panels | None:
+        """What a compiled decode step over so many positions reads; None where there is no such step."""
+        if self._trunk is None or not self.decodes_natively(longest):
+            return None
+        return self._trunk.panels(longest)
 
     def hidden(self, tokens: Tensor, positions: Tensor, layout: Layout) -> Tensor:
         """The last hidden state of every token of one row: [T], [T] -> [T, d]."""

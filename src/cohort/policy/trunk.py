@@ -26,7 +26,8 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2ForCausalLM
 from transformers.models.qwen3.modeling_qwen3 import Qwen3ForCausalLM
 
 from cohort.policy import native
-from cohort.policy.attention import Heads, Layout, MixedLayout
+from cohort.policy.attention import Heads, Layout, MixedLayout, WholeLayout
+from cohort.policy.panels import LayerPanels, Panels, laid_out
 from cohort.policy.products import Weights, product
 
 KNOWN = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
@@ -136,6 +137,8 @@ class Trunk:
         """The last hidden state of every token of one row: [T], [T] -> [T, d]."""
         epsilon = self._epsilon
         x = embedding(tokens, self._embeddings, self._pad)
+        if layout.takes_all:
+            return cast(WholeLayout, layout).step(x, positions)
         attend = self._attends_mixed if layout.takes_mixed else self._attends
         seen_by = attend(positions, layout, x)
         for number, layer in enumerate(self._layers):
@@ -197,6 +200,25 @@ class Trunk:
                 layer.query_key_value.joined, layer.output, layer.gate_up.joined, layer.down,
             )
         ]  # fmt: skip
+
+    @property
+    def has_panels(self) -> bool:
+        """Whether a compiled step can do all layers."""
+        plain = all(layer.gate_up.bias is None for layer in self._layers)
+        return plain and self._last_norm.dtype == torch.float32
+
+    def panels(self, longest: int) -> Panels | None:
+        """What a compiled decode step over so many positions reads; None where there is none."""
+        if not self.has_panels:
+            return None
+        return Panels(
+            [_panels(layer) for layer in self._layers],
+            self._last_norm,
+            self._epsilon,
+            self._layers[0].heads,
+            self._layers[0].down.plain.shape[1],
+            self._tables_to(longest, self._last_norm.device),
+        )
 
     @property
     def width(self) -> int:
@@ -270,6 +292,20 @@ def _layer(layer: Any, shape: tuple[int, int], everywhere: int | None) -> _Layer
         gate_up=Joint((feed_forward.gate_proj, feed_forward.up_proj)),
         down=Weights(feed_forward.down_proj.weight),
         window=int(getattr(attention, "sliding_window", everywhere) or 0),
+    )
+
+
+def _panels(layer: _Layer) -> LayerPanels:
+    return LayerPanels(
+        layer.before_attention,
+        laid_out(layer.query_key_value.joined.plain),
+        layer.query_key_value.bias,
+        layer.heads.query_norm,
+        layer.heads.key_norm,
+        laid_out(layer.output.plain),
+        layer.before_feed_forward,
+        laid_out(layer.gate_up.joined.plain),
+        laid_out(layer.down.plain),
     )
 
 

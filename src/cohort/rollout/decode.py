@@ -8,6 +8,7 @@ from torch import Tensor
 from cohort.data.packing import Row
 from cohort.policy import native
 from cohort.policy.attention import Heads, Packed
+from cohort.policy.panels import Panels
 from cohort.rollout.slots import Slots
 from cohort.rollout.two_parts import Fused, Grid, Masked
 
@@ -17,7 +18,7 @@ class Prefilling:
 
     def __init__(self, row: Row, slots: Slots, places: list[int], device: torch.device) -> None:
         self._packed = Packed(row, device)
-        self.takes_mixed = False
+        self.takes_mixed = self.takes_all = False
         self.longest = self._packed.longest
         self._slots = slots
         self._places = torch.tensor(places, device=device)
@@ -36,8 +37,9 @@ class Prefilling:
 class Decoding:
     """One token of every live answer. Valid until an answer comes or goes."""
 
-    def __init__(self, slots: Slots) -> None:
-        self._slots = slots
+    def __init__(self, slots: Slots, panels: Panels | None = None) -> None:
+        self._slots, self._panels = slots, panels
+        self.takes_all = panels is not None
         self.version = slots.version
         self.longest = slots.longest
         self.takes_mixed = slots.native
@@ -48,6 +50,8 @@ class Decoding:
             self._threads = min(torch.get_num_threads(), self._live)
             longest = slots.prefix.length + slots.suffix.length
             self._scratch = torch.empty(self._threads, native.TOGETHER, longest)
+            if panels is not None:
+                self._prepare(panels)
             return
         spans = slots.answer_lengths()
         self._ahead = max(spans) - slots.clock
@@ -55,6 +59,44 @@ class Decoding:
         grid = Grid(slots)
         self._masked = Masked(slots, grid)
         self._fused = Fused(slots, grid) if slots.offsets.device.type == "cpu" else None
+
+    def _prepare(self, panels: Panels) -> None:
+        """The addresses of every layer, and scratch for a step."""
+        slots, heads, live = self._slots, panels.heads, self._live
+        like = torch.empty(0, heads.key, heads.width)
+        addresses = [
+            layer.addresses()
+            + [
+                tensor.data_ptr()
+                for tensor in (*slots.prefix.layer(number, like), *slots.suffix.layer(number, like))
+            ]
+            for number, layer in enumerate(panels.layers)
+        ]
+        self._addresses = torch.tensor(addresses)
+        hidden, query = len(panels.last_norm), heads.query * heads.width
+        widths = (
+            hidden,
+            query + 2 * heads.key * heads.width,
+            query,
+            query,
+            2 * panels.feed_forward,
+            panels.feed_forward,
+        )
+        self._work = [torch.empty(live, width) for width in widths]
+
+    def step(self, x: Tensor, positions: Tensor) -> Tensor:
+        """See policy.attention.WholeLayout."""
+        slots, panels = self._slots, self._panels
+        assert panels is not None, "a step without weights"
+        heads = panels.heads
+        native.call(
+            "decode_step", x, self._addresses, len(panels.layers), panels.last_norm, *panels.tables,
+            positions, self._order, self._place, slots.offsets, slots.lengths, heads.scale,
+            panels.epsilon, *self._work, self._scratch, self._live, x.shape[1],
+            panels.feed_forward, heads.query, heads.key, heads.width, slots.prefix.length,
+            slots.suffix.length, self._threads,
+        )  # fmt: skip
+        return x
 
     def advance(self) -> None:
         """A step begins: every live answer has one token more than in the last."""

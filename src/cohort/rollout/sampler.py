@@ -104,6 +104,7 @@ class _Round:
             longest_answer=self._room,
             device=policy.device,
         )
+        self._panels = policy.panels(longest_prompt + self._room)
         self._heated = any(temperature != 1.0 for temperature in sampling.temperatures)
         self._ends = torch.tensor(sorted(policy.ends), device=policy.device)
         self._layout: Decoding | None = None
@@ -157,7 +158,7 @@ class _Round:
         """The hidden state after every live answer's latest token: [live, d]."""
         slots = self._slots
         if self._layout is None or self._layout.version != slots.version:
-            self._layout = Decoding(slots)
+            self._layout = Decoding(slots, self._panels)
         self._layout.advance()
         positions = slots.offsets + slots.lengths - 1
         hidden = self._policy.hidden(slots.latest_tokens(), positions, self._layout)

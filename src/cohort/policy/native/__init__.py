@@ -29,7 +29,7 @@ FLAGS = (
     "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math",
     "-mprefer-vector-width=512",
 )  # fmt: skip
-SOURCES = ("common.h", "kernels.c", "row.c")
+SOURCES = ("common.h", "kernels.c", "decode.c", "row.c")
 THREADED, ALONE = "-fopenmp", "-fopenmp-simd"
 """With the threads of torch, and where the compiler's are of another kind without threads."""
 BLOCK = 16
@@ -54,6 +54,13 @@ _SIGNATURES = {
     + [_INT] * 6
     + [ctypes.c_int],
     "decode_attend": [_POINTER] * 11 + [_INT] * 7 + [ctypes.c_int],
+    "lay_panels": [_POINTER] * 2 + [_INT] * 3,
+    "decode_step": [_POINTER] * 2
+    + [_INT]
+    + [_POINTER] * 8
+    + [_FLOAT] * 2
+    + [_POINTER] * 7
+    + [_INT] * 9,
     "row_attention": [_POINTER] * 7 + [_FLOAT] + [_POINTER] * 7 + [_INT] * 7,
     "draw": [_POINTER] * 6 + [_INT] * 2 + [ctypes.c_int],
 }

@@ -42,6 +42,25 @@ static inline float exponential(float x) {
     return x < -87.0f ? 0.0f : p * scale;
 }
 
+static inline float at(const void *values, int64_t index, int bf16) {
+    return bf16 ? from_bf16(((const uint16_t *)values)[index]) : ((const float *)values)[index];
+}
+
+static inline void put(void *values, int64_t index, int bf16, float value) {
+    if (bf16) ((uint16_t *)values)[index] = to_bf16(value);
+    else ((float *)values)[index] = value;
+}
+
+static inline float inverse_rms(const void *x, int64_t start, int64_t width, float epsilon, int bf16) {
+    float sum = 0.0f;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < width; i++) {
+        float value = at(x, start + i, bf16);
+        sum += value * value;
+    }
+    return 1.0f / sqrtf(sum / (float)width + epsilon);
+}
+
 static inline int64_t whole_blocks(int64_t positions) {
     return (positions + BLOCK - 1) / BLOCK * BLOCK;
 }

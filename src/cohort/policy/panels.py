@@ -1,0 +1,61 @@
+"""The weights of a float32 trunk as a compiled decode step reads them, for as long as they do not change.
+
+d hidden width, f feed-forward width, Hq query and Hk key heads of width D, n outputs of a matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cohort.policy import native
+from cohort.policy.attention import Heads
+
+PANEL = 2 * native.BLOCK
+"""Outputs that lie side by side."""
+
+
+def laid_out(weight: Tensor) -> Tensor:
+    """weight [n, d] -> [n / PANEL rounded up, d, PANEL], outputs beyond n being 0."""
+    outputs, inputs = weight.shape
+    panels = weight.new_empty(-(-outputs // PANEL), inputs, PANEL)
+    native.call("lay_panels", weight, panels, outputs, inputs, torch.get_num_threads())
+    return panels
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPanels:
+    """A layer's norms as they are and its matrices in panels, in the order in which a step needs them."""
+
+    before_attention: Tensor
+    query_key_value: Tensor
+    bias: Tensor | None
+    query_norm: Tensor | None
+    key_norm: Tensor | None
+    output: Tensor
+    before_feed_forward: Tensor
+    gate_up: Tensor
+    down: Tensor
+
+    def addresses(self) -> list[int]:
+        """Where each of them is; 0 for what is not there."""
+        parts = (
+            self.before_attention, self.query_key_value, self.bias, self.query_norm, self.key_norm,
+            self.output, self.before_feed_forward, self.gate_up, self.down,
+        )  # fmt: skip
+        return [0 if part is None else part.data_ptr() for part in parts]
+
+
+@dataclass(frozen=True, slots=True)
+class Panels:
+    """Everything of a trunk that a decode step reads. tables: cosine and signed sine by position."""
+
+    layers: Sequence[LayerPanels]
+    last_norm: Tensor
+    epsilon: float
+    heads: Heads
+    feed_forward: int
+    tables: tuple[Tensor, Tensor]
