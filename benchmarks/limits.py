@@ -136,7 +136,10 @@ def product_peak(dtype: torch.dtype, squares: Sequence[int]) -> float:
     best = 0.0
     for size in squares:
         left, right, out = (torch.ones(size, size, dtype=dtype) for _ in range(3))
-        ways = (functools.partial(torch.mm, left, right, out=out), functools.partial(product, left, right))
+        ways = (
+            functools.partial(torch.mm, left, right, out=out),
+            functools.partial(product, left, right),
+        )
         seconds = min(_seconds(multiply) for multiply in ways for _ in range(REPETITIONS))
         best = max(best, 2 * size**3 / seconds)
     return best

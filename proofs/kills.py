@@ -23,7 +23,7 @@ from proofs.forks import command, die, forked, import_everything, watch
 from proofs.small_runs import recipes
 
 OPERATIONS = ("make_folder", "create", "write", "sync", "close", "sync_folder", "rename", "remove")
-KILLS_A_RUN = 5
+KILLS_A_RUN, KILLS_A_SHORT_RUN = 5, 3
 
 
 def prove(short: bool, seed: int) -> dict[str, object]:
@@ -31,12 +31,12 @@ def prove(short: bool, seed: int) -> dict[str, object]:
     import_everything()
     wanted = {"inside a save": 8 if short else 120, "any moment": 12 if short else 180}
     with tempfile.TemporaryDirectory() as name:
-        return _Kills(Path(name), seed, wanted).all()
+        return _Kills(Path(name), seed, wanted, KILLS_A_SHORT_RUN if short else KILLS_A_RUN).all()
 
 
 class _Kills:
-    def __init__(self, folder: Path, seed: int, wanted: dict[str, int]) -> None:
-        self._folder, self._wanted = folder, wanted
+    def __init__(self, folder: Path, seed: int, wanted: dict[str, int], each: int) -> None:
+        self._folder, self._wanted, self._each = folder, wanted, each
         self._files = recipes(folder)
         self._generator = keyed.generator(seed, "kills")
         self._made = dict.fromkeys(wanted, 0)
@@ -75,7 +75,7 @@ class _Kills:
     def _one(self, name: str, number: int, seconds: float, operations: int) -> None:
         run = self._folder / f"run-{number}"
         kills = 0
-        while kills < KILLS_A_RUN:
+        while kills < self._each:
             left = {how: self._wanted[how] - made for how, made in self._made.items()}
             hows = [how for how, count in left.items() if count > 0]
             if not hows:

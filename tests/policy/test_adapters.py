@@ -72,7 +72,9 @@ def test_the_base_stays_to_the_bit_and_the_policy_learns(architecture):
 
 def test_all_layers_but_the_head_get_an_adapter_or_those_that_are_named():
     policy, _ = _policy()
-    named = {name.split(".lora_")[0].rpartition(".")[2] for name, _ in adapters.own_weights(policy.model)}
+    named = {
+        name.split(".lora_")[0].rpartition(".")[2] for name, _ in adapters.own_weights(policy.model)
+    }
     assert named == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
     policy, _ = _policy(targets=["q_proj"])
     assert all(".q_proj.lora_" in name for name, _ in adapters.own_weights(policy.model))
