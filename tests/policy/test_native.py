@@ -9,6 +9,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from cohort.data.packing import Family, Member, pack
 from cohort.policy import native, trunk
 from cohort.policy.load import take_over
 from cohort.policy.new import new_tokenizer
@@ -174,11 +175,35 @@ def test_panels_hold_the_weights_and_zeros(outputs):
     assert not flat[outputs:].any()
 
 
-def test_bfloat16_and_biased_gates_have_no_whole_step():
+def test_biased_gates_and_float64_have_no_whole_step():
     policy, _ = tiny_policy("llama")
-    policy.model = policy.model.to(torch.bfloat16)
+    policy.model = policy.model.to(torch.float64)
     assert policy.panels(60) is None
     config = LlamaConfig(**SHAPE, mlp_bias=True, attention_bias=False)
     torch.manual_seed(0)
     biased = take_over(LlamaForCausalLM(config).eval(), new_tokenizer(PIECES))
     assert biased.panels(60) is None
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "qwen3"])
+def test_a_whole_step_rounds_to_bfloat16_where_training_does(monkeypatch, architecture):
+    policy, _ = tiny_policy(architecture)
+    policy.model = policy.model.to(torch.bfloat16)
+    (prompt,) = prompts([9])
+    options = Sampling(rollouts_per_prompt=12, max_new_tokens=30)
+    panels, apart = policy.panels(60), []
+    assert panels is not None
+    assert panels.narrow
+    for whole in (panels, None):
+        monkeypatch.setattr(policy, "panels", lambda longest, found=whole: found)
+        (group,) = sample(policy, [Request("a", prompt, (1,))], options)
+        offsets = np.cumsum([0, *(len(rollout.tokens) for rollout in group)])
+        members = tuple(Member(r.tokens, int(o)) for r, o in zip(group, offsets, strict=False))
+        row = pack([Family(prompt, members)])
+        trained = np.empty(offsets[-1], np.float32)
+        trained[row.flat] = policy.logprobs(row)[0].detach().numpy()
+        difference = trained - np.concatenate([rollout.logprobs for rollout in group])
+        apart.append(float(np.sqrt(np.mean(difference**2))))
+    assert apart[0] < 1.5 * apart[1], (
+        "the whole step is further from training than single operations"
+    )

@@ -1,4 +1,4 @@
-"""The weights of a float32 trunk as a compiled decode step reads them, for as long as they do not change.
+"""The weights of a trunk as a compiled decode step reads them, for as long as they do not change.
 
 d hidden width, f feed-forward width, Hq query and Hk key heads of width D, n outputs of a matrix.
 """
@@ -19,10 +19,11 @@ PANEL = 2 * native.BLOCK
 
 
 def laid_out(weight: Tensor) -> Tensor:
-    """weight [n, d] -> [n / PANEL rounded up, d, PANEL], outputs beyond n being 0."""
+    """weight [n, d] -> float32 [n / PANEL rounded up, d, PANEL], outputs beyond n being 0."""
     outputs, inputs = weight.shape
-    panels = weight.new_empty(-(-outputs // PANEL), inputs, PANEL)
-    native.call("lay_panels", weight, panels, outputs, inputs, torch.get_num_threads())
+    panels = weight.new_empty(-(-outputs // PANEL), inputs, PANEL, dtype=torch.float32)
+    threads, narrow = torch.get_num_threads(), weight.dtype == torch.bfloat16
+    native.call("lay_panels", weight, panels, outputs, inputs, threads, narrow)
     return panels
 
 
@@ -51,7 +52,10 @@ class LayerPanels:
 
 @dataclass(frozen=True, slots=True)
 class Panels:
-    """Everything of a trunk that a decode step reads. tables: cosine and signed sine by position."""
+    """Everything of a trunk that a decode step reads, in float32.
+
+    tables: cosine and signed sine by position. narrow: results are rounded to bfloat16.
+    """
 
     layers: Sequence[LayerPanels]
     last_norm: Tensor
@@ -59,3 +63,4 @@ class Panels:
     heads: Heads
     feed_forward: int
     tables: tuple[Tensor, Tensor]
+    narrow: bool

@@ -205,7 +205,7 @@ class Trunk:
     def has_panels(self) -> bool:
         """Whether a compiled step can do all layers."""
         plain = all(layer.gate_up.bias is None for layer in self._layers)
-        return plain and self._last_norm.dtype == torch.float32
+        return plain and self._last_norm.dtype in (torch.float32, torch.bfloat16)
 
     def panels(self, longest: int) -> Panels | None:
         """What a compiled decode step over so many positions reads; None where there is none."""
@@ -213,11 +213,12 @@ class Trunk:
             return None
         return Panels(
             [_panels(layer) for layer in self._layers],
-            self._last_norm,
+            self._last_norm.float(),
             self._epsilon,
             self._layers[0].heads,
             self._layers[0].down.plain.shape[1],
             self._tables_to(longest, self._last_norm.device),
+            narrow=self._last_norm.dtype == torch.bfloat16,
         )
 
     @property
@@ -296,14 +297,15 @@ def _layer(layer: Any, shape: tuple[int, int], everywhere: int | None) -> _Layer
 
 
 def _panels(layer: _Layer) -> LayerPanels:
+    bias, heads = layer.query_key_value.bias, layer.heads
     return LayerPanels(
-        layer.before_attention,
+        layer.before_attention.float(),
         laid_out(layer.query_key_value.joined.plain),
-        layer.query_key_value.bias,
-        layer.heads.query_norm,
-        layer.heads.key_norm,
+        None if bias is None else bias.float(),
+        None if heads.query_norm is None else heads.query_norm.float(),
+        None if heads.key_norm is None else heads.key_norm.float(),
         laid_out(layer.output.plain),
-        layer.before_feed_forward,
+        layer.before_feed_forward.float(),
         laid_out(layer.gate_up.joined.plain),
         laid_out(layer.down.plain),
     )

@@ -88,15 +88,15 @@ class Decoding:
         """See policy.attention.WholeLayout."""
         slots, panels = self._slots, self._panels
         assert panels is not None, "a step without weights"
-        heads = panels.heads
+        heads, wide = panels.heads, x.float()
         native.call(
-            "decode_step", x, self._addresses, len(panels.layers), panels.last_norm, *panels.tables,
+            "decode_step", wide, self._addresses, len(panels.layers), panels.last_norm, *panels.tables,
             positions, self._order, self._place, slots.offsets, slots.lengths, heads.scale,
             panels.epsilon, *self._work, self._scratch, self._live, x.shape[1],
             panels.feed_forward, heads.query, heads.key, heads.width, slots.prefix.length,
-            slots.suffix.length, self._threads,
+            slots.suffix.length, self._threads, panels.narrow,
         )  # fmt: skip
-        return x
+        return wide.to(x.dtype)
 
     def advance(self) -> None:
         """A step begins: every live answer has one token more than in the last."""

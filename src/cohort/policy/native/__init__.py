@@ -54,13 +54,14 @@ _SIGNATURES = {
     + [_INT] * 6
     + [ctypes.c_int],
     "decode_attend": [_POINTER] * 11 + [_INT] * 7 + [ctypes.c_int],
-    "lay_panels": [_POINTER] * 2 + [_INT] * 3,
+    "lay_panels": [_POINTER] * 2 + [_INT] * 3 + [ctypes.c_int],
     "decode_step": [_POINTER] * 2
     + [_INT]
     + [_POINTER] * 8
     + [_FLOAT] * 2
     + [_POINTER] * 7
-    + [_INT] * 9,
+    + [_INT] * 9
+    + [ctypes.c_int],
     "row_attention": [_POINTER] * 7 + [_FLOAT] + [_POINTER] * 7 + [_INT] * 7,
     "draw": [_POINTER] * 6 + [_INT] * 2 + [ctypes.c_int],
 }

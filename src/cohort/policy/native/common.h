@@ -42,6 +42,9 @@ static inline float exponential(float x) {
     return x < -87.0f ? 0.0f : p * scale;
 }
 
+/* A value as a bfloat16 holds it. */
+static inline float rounded(float value) { return from_bf16(to_bf16(value)); }
+
 static inline float at(const void *values, int64_t index, int bf16) {
     return bf16 ? from_bf16(((const uint16_t *)values)[index]) : ((const float *)values)[index];
 }

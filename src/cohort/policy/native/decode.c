@@ -1,9 +1,10 @@
 /* A decode step: the latest token of every live answer, a lane each.
 
-   Where the model is float32 the whole step is one call, decode_step: weights are laid out beforehand
-   in panels of PANEL outputs, [d, PANEL] each and one after another, so that products read memory in
-   order, and nothing returns to Python between two operations. Otherwise decode_enter and decode_attend do
-   what lies between the products. Threads share every operation out among them, by panels or by lanes. */
+   The whole step is one call, decode_step, where the trunk allows it: weights are laid out beforehand in
+   panels of PANEL outputs, [d, PANEL] each and one after another, so that products read memory in order,
+   and nothing returns to Python between two operations. Everything is float; of a bfloat16 model each
+   result is rounded where training rounds it (`narrow`). Otherwise decode_enter and decode_attend do what
+   lies between the products. Threads share every operation out among them, by panels or by lanes. */
 
 #include "common.h"
 
@@ -210,7 +211,8 @@ void decode_attend(const float *query, const float *prompt_keys, const float *pr
 }
 
 /* weight [n, d] to panels [n / PANEL rounded up, d, PANEL]; outputs beyond n are 0. */
-void lay_panels(const float *weight, float *panels, int64_t outputs, int64_t inputs, int64_t threads) {
+void lay_panels(const void *weight, float *panels, int64_t outputs, int64_t inputs, int64_t threads,
+                int bf16) {
     int64_t count = (outputs + PANEL - 1) / PANEL;
 #pragma omp parallel for num_threads(threads)
     for (int64_t p = 0; p < count; p++) {
@@ -218,7 +220,7 @@ void lay_panels(const float *weight, float *panels, int64_t outputs, int64_t inp
         int64_t some = outputs - p * PANEL < PANEL ? outputs - p * PANEL : PANEL;
         for (int64_t i = 0; i < inputs; i++)
             for (int64_t c = 0; c < PANEL; c++)
-                panel[i * PANEL + c] = c < some ? weight[(p * PANEL + c) * inputs + i] : 0.0f;
+                panel[i * PANEL + c] = c < some ? at(weight, (p * PANEL + c) * inputs + i, bf16) : 0.0f;
     }
 }
 
@@ -238,7 +240,7 @@ static inline __attribute__((always_inline)) void rows_by_panel(
 
 /* out [rows, n] = x W^T + bias, or += where `adds`; every thread of the team computes some panels. */
 static void times(const float *x, const float *panels, const float *bias, float *out, int64_t rows,
-                  int64_t inputs, int64_t outputs, int adds) {
+                  int64_t inputs, int64_t outputs, int adds, int narrow) {
 #pragma omp for schedule(static)
     for (int64_t p = 0; p < (outputs + PANEL - 1) / PANEL; p++) {
         const float *panel = panels + p * inputs * PANEL;
@@ -259,14 +261,17 @@ static void times(const float *x, const float *panels, const float *bias, float 
             for (int64_t r = 0; r < now; r++) {
                 float *to = out + (row + r) * outputs + first;
                 memcpy(line, sum[r], sizeof line);
-                for (int64_t c = 0; c < some; c++)
-                    to[c] = (adds ? to[c] : 0.0f) + line[c] + (bias ? bias[first + c] : 0.0f);
+                for (int64_t c = 0; c < some; c++) {
+                    float value = (adds ? to[c] : 0.0f) + line[c] + (bias ? bias[first + c] : 0.0f);
+                    to[c] = narrow ? rounded(value) : value;
+                }
             }
         }
     }
 }
 
-static void norm(const float *x, const float *weight, float *out, int64_t rows, int64_t width, float epsilon) {
+static void norm(const float *x, const float *weight, float *out, int64_t rows, int64_t width, float epsilon,
+                 int narrow) {
 #pragma omp for schedule(static)
     for (int64_t row = 0; row < rows; row++) {
         const float *from = x + row * width;
@@ -275,17 +280,22 @@ static void norm(const float *x, const float *weight, float *out, int64_t rows, 
         for (int64_t i = 0; i < width; i++) sum += from[i] * from[i];
         float scale = 1.0f / sqrtf(sum / (float)width + epsilon);
 #pragma omp simd
-        for (int64_t i = 0; i < width; i++) out[row * width + i] = from[i] * scale * weight[i];
+        for (int64_t i = 0; i < width; i++) {
+            float value = from[i] * scale * weight[i];
+            out[row * width + i] = narrow ? rounded(value) : value;
+        }
     }
 }
 
-static void gate(const float *x, float *out, int64_t rows, int64_t width) {
+static void gate(const float *x, float *out, int64_t rows, int64_t width, int narrow) {
 #pragma omp for schedule(static)
     for (int64_t row = 0; row < rows; row++) {
         const float *from = x + 2 * row * width;
 #pragma omp simd
-        for (int64_t i = 0; i < width; i++)
-            out[row * width + i] = from[i] / (1.0f + exponential(-from[i])) * from[width + i];
+        for (int64_t i = 0; i < width; i++) {
+            float value = from[i] / (1.0f + exponential(-from[i])) * from[width + i];
+            out[row * width + i] = narrow ? rounded(value) : value;
+        }
     }
 }
 
@@ -298,23 +308,23 @@ typedef struct {
 
 /* All layers and the last norm, from embeddings x [lanes, hidden], which become the last hidden states.
    `position` and what Caches names are [lanes] each. Scratch: `normed` [lanes, hidden], `mixed`
-   [lanes, (Hq + 2 Hk) D], `query` and `seen_by` [lanes, Hq, D], `wide` [lanes, 2 f], `narrow` [lanes, f],
+   [lanes, (Hq + 2 Hk) D], `query` and `seen_by` [lanes, Hq, D], `wide` [lanes, 2 f], `gated_up` [lanes, f],
    `scores` as in decode_attend. */
 void decode_step(float *x, const void *addresses, int64_t layers, const float *last_norm,
                  const float *cosine, const float *sine, const int64_t *position,
                  const int64_t *order, const int64_t *place, const int64_t *seen, const int64_t *own,
                  float scale, float epsilon, float *normed, float *mixed, float *query,
-                 float *seen_by, float *wide, float *narrow, float *scores, int64_t lanes,
+                 float *seen_by, float *wide, float *gated_up, float *scores, int64_t lanes,
                  int64_t hidden, int64_t feed_forward, int64_t query_heads, int64_t key_heads,
-                 int64_t width, int64_t prompt_length, int64_t length, int64_t threads) {
+                 int64_t width, int64_t prompt_length, int64_t length, int64_t threads, int narrow) {
     int64_t joint = (query_heads + 2 * key_heads) * width, size = TOGETHER * (prompt_length + length);
 #pragma omp parallel num_threads(threads)
     for (int64_t number = 0; number < layers; number++) {
         const Layer *layer = (const Layer *)addresses + number;
         Caches caches = {layer->prompt_keys, layer->prompt_values, layer->keys, layer->values, order,
                          place, seen, own, query_heads, key_heads, width, prompt_length, length};
-        norm(x, layer->before_attention, normed, lanes, hidden, epsilon);
-        times(normed, layer->query_key_value, layer->bias, mixed, lanes, hidden, joint, 0);
+        norm(x, layer->before_attention, normed, lanes, hidden, epsilon, narrow);
+        times(normed, layer->query_key_value, layer->bias, mixed, lanes, hidden, joint, 0, narrow);
 #pragma omp for schedule(static)
         for (int64_t lane = 0; lane < lanes; lane++) {
             int64_t cache = lane * key_heads * width * length;
@@ -328,13 +338,17 @@ void decode_step(float *x, const void *addresses, int64_t layers, const float *l
         for (int64_t t = 0; t < threads; t++)
             attend_lanes(&caches, query, seen_by, lanes * t / threads, lanes * (t + 1) / threads,
                          scores + t * size, 0);
-        times(seen_by, layer->output, NULL, x, lanes, query_heads * width, hidden, 1);
-        norm(x, layer->before_feed_forward, normed, lanes, hidden, epsilon);
-        times(normed, layer->gate_up, NULL, wide, lanes, hidden, 2 * feed_forward, 0);
-        gate(wide, narrow, lanes, feed_forward);
-        times(narrow, layer->down, NULL, x, lanes, feed_forward, hidden, 1);
+        if (narrow) {
+#pragma omp for schedule(static)
+            for (int64_t i = 0; i < lanes * query_heads * width; i++) seen_by[i] = rounded(seen_by[i]);
+        }
+        times(seen_by, layer->output, NULL, x, lanes, query_heads * width, hidden, 1, narrow);
+        norm(x, layer->before_feed_forward, normed, lanes, hidden, epsilon, narrow);
+        times(normed, layer->gate_up, NULL, wide, lanes, hidden, 2 * feed_forward, 0, narrow);
+        gate(wide, gated_up, lanes, feed_forward, narrow);
+        times(gated_up, layer->down, NULL, x, lanes, feed_forward, hidden, 1, narrow);
         if (number == layers - 1) {
-            norm(x, last_norm, normed, lanes, hidden, epsilon);
+            norm(x, last_norm, normed, lanes, hidden, epsilon, narrow);
 #pragma omp for schedule(static)
             for (int64_t i = 0; i < lanes * hidden; i++) x[i] = normed[i];
         }
