@@ -33,8 +33,6 @@ class Layout(Protocol):
 
     longest: int
     """No sequence of the row has more positions."""
-    takes_mixed: bool
-    """Whether this is a MixedLayout whose `attend_mixed` is to be used."""
     takes_all: bool
     """Whether this is a WholeLayout, which does all layers by itself."""
 
@@ -55,23 +53,6 @@ class Heads:
     key_norm: Tensor | None
     epsilon: float
     scale: float
-
-
-class MixedLayout(Layout, Protocol):
-    """A layout that can take what a joint projection gives as it is."""
-
-    def attend_mixed(
-        self,
-        layer: int,
-        mixed: Tensor,
-        heads: Heads,
-        tables: tuple[Tensor, Tensor],
-        positions: Tensor,
-    ) -> Tensor:
-        """mixed [T, (Hq + 2 Hk) D], neither normed nor rotated -> [T, Hq D].
-
-        tables: cosine and signed sine by position, float32 [.., 1, D]; positions: [T].
-        """
 
 
 class WholeLayout(Layout, Protocol):
@@ -119,7 +100,7 @@ def _hook(
 class Packed:
     """The layout of a training row: prompts see themselves, answers their prompt and themselves."""
 
-    takes_mixed = takes_all = False
+    takes_all = False
 
     def __init__(self, row: Row, device: torch.device) -> None:
         self._row, self._device = row, device

@@ -39,13 +39,14 @@ class LayerPanels:
     output: Tensor
     before_feed_forward: Tensor
     gate_up: Tensor
+    gate_up_bias: Tensor | None
     down: Tensor
 
     def addresses(self) -> list[int]:
         """Where each of them is; 0 for what is not there."""
         parts = (
             self.before_attention, self.query_key_value, self.bias, self.query_norm, self.key_norm,
-            self.output, self.before_feed_forward, self.gate_up, self.down,
+            self.output, self.before_feed_forward, self.gate_up, self.gate_up_bias, self.down,
         )  # fmt: skip
         return [0 if part is None else part.data_ptr() for part in parts]
 

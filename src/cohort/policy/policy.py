@@ -77,7 +77,7 @@ class Policy:
         """For as long as no weight changes: sampling from copies of them that products read faster."""
         self._head = Weights(self.head[0])
         weights = [self._head]
-        if self._trunk is not None and not (self._trunk.has_panels and native.suits(self.head[0])):
+        if self._trunk is not None and not native.suits(self.head[0]):
             weights += self._trunk.weights
         try:
             with packed(weights):
@@ -98,18 +98,14 @@ class Policy:
         """The most tokens of a forward pass: as asked, or for 0 as many as suit the device."""
         return asked or ROW_TOKENS.get(self.device.type, 16384)
 
-    def decodes_natively(self, longest: int) -> bool:
-        """Whether decode steps over sequences of this many positions can use compiled kernels."""
-        trunk = self._trunk
-        if trunk is None or not trunk.steady or 0 < trunk.window < longest:
-            return False
-        return native.suits(self.head[0]) and trunk.width <= native.WIDEST
-
     def panels(self, longest: int) -> Panels | None:
         """What a compiled decode step over so many positions reads; None where there is no such step."""
-        if self._trunk is None or not self.decodes_natively(longest):
+        trunk = self._trunk
+        if trunk is None or not trunk.steady or 0 < trunk.window < longest:
             return None
-        return self._trunk.panels(longest)
+        if not native.suits(self.head[0]) or trunk.width > native.WIDEST:
+            return None
+        return trunk.panels(longest)
 
     def hidden(self, tokens: Tensor, positions: Tensor, layout: Layout) -> Tensor:
         """The last hidden state of every token of one row: [T], [T] -> [T, d]."""

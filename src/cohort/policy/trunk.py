@@ -26,7 +26,7 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2ForCausalLM
 from transformers.models.qwen3.modeling_qwen3 import Qwen3ForCausalLM
 
 from cohort.policy import native
-from cohort.policy.attention import Heads, Layout, MixedLayout, WholeLayout
+from cohort.policy.attention import Heads, Layout, WholeLayout
 from cohort.policy.panels import LayerPanels, Panels, laid_out
 from cohort.policy.products import Weights, product
 
@@ -139,8 +139,7 @@ class Trunk:
         x = embedding(tokens, self._embeddings, self._pad)
         if layout.takes_all:
             return cast(WholeLayout, layout).step(x, positions)
-        attend = self._attends_mixed if layout.takes_mixed else self._attends
-        seen_by = attend(positions, layout, x)
+        seen_by = self._attends(positions, layout, x)
         for number, layer in enumerate(self._layers):
             mixed = layer.query_key_value(rms_norm(x, layer.before_attention, epsilon))
             seen = seen_by(number, layer, mixed)
@@ -149,15 +148,8 @@ class Trunk:
             x = layer.down.added(x, gated(wide))
         return rms_norm(x, self._last_norm, epsilon)
 
-    def _attends_mixed(self, positions: Tensor, layout: Layout, like: Tensor) -> _Attend:
-        """What a layer's attention is when the layout does everything between two products."""
-        tables, mixing = self._tables_to(layout.longest, like.device), cast(MixedLayout, layout)
-        return lambda number, layer, mixed: mixing.attend_mixed(
-            number, mixed, layer.heads, tables, positions
-        )
-
     def _attends(self, positions: Tensor, layout: Layout, like: Tensor) -> _Attend:
-        """What it is otherwise: norms and rotation here, the rest in the layout."""
+        """What a layer's attention is: norms and rotation here, the rest in the layout."""
         rotation = self._rotation(positions, layout.longest, like)
         return partial(self._attend, rotation, layout)
 
@@ -201,16 +193,8 @@ class Trunk:
             )
         ]  # fmt: skip
 
-    @property
-    def has_panels(self) -> bool:
-        """Whether a compiled step can do all layers."""
-        plain = all(layer.gate_up.bias is None for layer in self._layers)
-        return plain and self._last_norm.dtype in (torch.float32, torch.bfloat16)
-
-    def panels(self, longest: int) -> Panels | None:
-        """What a compiled decode step over so many positions reads; None where there is none."""
-        if not self.has_panels:
-            return None
+    def panels(self, longest: int) -> Panels:
+        """What a compiled decode step over so many positions reads."""
         return Panels(
             [_panels(layer) for layer in self._layers],
             self._last_norm.float(),
@@ -307,6 +291,7 @@ def _panels(layer: _Layer) -> LayerPanels:
         laid_out(layer.output.plain),
         layer.before_feed_forward.float(),
         laid_out(layer.gate_up.joined.plain),
+        None if layer.gate_up.bias is None else layer.gate_up.bias.float(),
         laid_out(layer.down.plain),
     )
 

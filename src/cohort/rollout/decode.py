@@ -1,4 +1,4 @@
-"""The sampler's two layouts: computing prompts once, and one decode step of all live answers."""
+"""The sampler's layouts: computing prompts once, and one decode step of all live answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cohort.data.packing import Row
 from cohort.policy import native
-from cohort.policy.attention import Heads, Packed
+from cohort.policy.attention import Packed
 from cohort.policy.panels import Panels
 from cohort.rollout.slots import Slots
 from cohort.rollout.two_parts import Fused, Grid, Masked
@@ -18,7 +18,7 @@ class Prefilling:
 
     def __init__(self, row: Row, slots: Slots, places: list[int], device: torch.device) -> None:
         self._packed = Packed(row, device)
-        self.takes_mixed = self.takes_all = False
+        self.takes_all = False
         self.longest = self._packed.longest
         self._slots = slots
         self._places = torch.tensor(places, device=device)
@@ -34,25 +34,63 @@ class Prefilling:
         return self._packed.attend(layer, query, key, value, scale=scale, window=window)
 
 
-class Decoding:
-    """One token of every live answer. Valid until an answer comes or goes."""
+class Stepping:
+    """One token of every live answer, by one compiled call. Valid until an answer comes or goes."""
 
-    def __init__(self, slots: Slots, panels: Panels | None = None) -> None:
-        self._slots, self._panels = slots, panels
-        self.takes_all = panels is not None
+    takes_all = True
+
+    def __init__(self, slots: Slots, panels: Panels) -> None:
+        self.version, self.longest = slots.version, slots.longest
+        self._slots, self._panels, self._live = slots, panels, slots.live
+        self._place = torch.tensor(slots.places())
+        self._order = self._place.argsort(stable=True)
+        self._threads = min(torch.get_num_threads(), self._live)
+        heads, hidden = panels.heads, len(panels.last_norm)
+        like = torch.empty(0, heads.key, heads.width)
+        self._addresses = torch.tensor(
+            [
+                [*layer.addresses(), *(cache.data_ptr() for cache in slots.caches(number, like))]
+                for number, layer in enumerate(panels.layers)
+            ]
+        )
+        query, joint = heads.query * heads.width, (heads.query + 2 * heads.key) * heads.width
+        widths = (hidden, joint, query, query, 2 * panels.feed_forward, panels.feed_forward)
+        self._work = [torch.empty(self._live, width) for width in widths]
+        longest = slots.prefix.length + slots.suffix.length
+        self._scores = torch.empty(self._threads, native.TOGETHER, longest)
+
+    def advance(self) -> None:
+        """A step begins: all that changes with it is in the slots."""
+
+    def step(self, x: Tensor, positions: Tensor) -> Tensor:
+        """See policy.attention.WholeLayout."""
+        slots, panels, heads, wide = self._slots, self._panels, self._panels.heads, x.float()
+        native.call(
+            "decode_step", wide, self._addresses, len(panels.layers), panels.last_norm, *panels.tables,
+            positions, self._order, self._place, slots.offsets, slots.lengths, heads.scale,
+            panels.epsilon, *self._work, self._scores, self._live, x.shape[1],
+            panels.feed_forward, heads.query, heads.key, heads.width, slots.prefix.length,
+            slots.suffix.length, self._threads, panels.narrow,
+        )  # fmt: skip
+        return wide.to(x.dtype)
+
+    def attend(
+        self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, scale: float, window: int
+    ) -> Tensor:
+        """Never asked of a layout that takes all."""
+        raise NotImplementedError("a compiled step attends by itself")
+
+
+class Decoding:
+    """The same by torch's operations, a layer's attention at a time."""
+
+    takes_all = False
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
         self.version = slots.version
         self.longest = slots.longest
-        self.takes_mixed = slots.native
         self._live = slots.live
-        if slots.native:
-            self._place = torch.tensor(slots.places())
-            self._order = self._place.argsort(stable=True)
-            self._threads = min(torch.get_num_threads(), self._live)
-            longest = slots.prefix.length + slots.suffix.length
-            self._scratch = torch.empty(self._threads, native.TOGETHER, longest)
-            if panels is not None:
-                self._prepare(panels)
-            return
         spans = slots.answer_lengths()
         self._ahead = max(spans) - slots.clock
         self._ragged = min(spans) < max(spans)
@@ -60,50 +98,9 @@ class Decoding:
         self._masked = Masked(slots, grid)
         self._fused = Fused(slots, grid) if slots.offsets.device.type == "cpu" else None
 
-    def _prepare(self, panels: Panels) -> None:
-        """The addresses of every layer, and scratch for a step."""
-        slots, heads, live = self._slots, panels.heads, self._live
-        like = torch.empty(0, heads.key, heads.width)
-        addresses = [
-            layer.addresses()
-            + [
-                tensor.data_ptr()
-                for tensor in (*slots.prefix.layer(number, like), *slots.suffix.layer(number, like))
-            ]
-            for number, layer in enumerate(panels.layers)
-        ]
-        self._addresses = torch.tensor(addresses)
-        hidden, query = len(panels.last_norm), heads.query * heads.width
-        widths = (
-            hidden,
-            query + 2 * heads.key * heads.width,
-            query,
-            query,
-            2 * panels.feed_forward,
-            panels.feed_forward,
-        )
-        self._work = [torch.empty(live, width) for width in widths]
-
-    def step(self, x: Tensor, positions: Tensor) -> Tensor:
-        """See policy.attention.WholeLayout."""
-        slots, panels = self._slots, self._panels
-        assert panels is not None, "a step without weights"
-        heads, wide = panels.heads, x.float()
-        native.call(
-            "decode_step", wide, self._addresses, len(panels.layers), panels.last_norm, *panels.tables,
-            positions, self._order, self._place, slots.offsets, slots.lengths, heads.scale,
-            panels.epsilon, *self._work, self._scratch, self._live, x.shape[1],
-            panels.feed_forward, heads.query, heads.key, heads.width, slots.prefix.length,
-            slots.suffix.length, self._threads, panels.narrow,
-        )  # fmt: skip
-        return wide.to(x.dtype)
-
     def advance(self) -> None:
         """A step begins: every live answer has one token more than in the last."""
         slots = self._slots
-        if self.takes_mixed:
-            self._column = slots.lengths - 1
-            return
         self._span = self._ahead + slots.clock
         self._hidden: Tensor | None = None
         if self._ragged:
@@ -120,34 +117,6 @@ class Decoding:
         return self._masked.attend(
             layer, query, key, scale=scale, window=window, hidden=hidden, t=self._span
         )
-
-    def attend_mixed(
-        self,
-        layer: int,
-        mixed: Tensor,
-        heads: Heads,
-        tables: tuple[Tensor, Tensor],
-        positions: Tensor,
-    ) -> Tensor:
-        """See policy.attention.MixedLayout."""
-        slots, live, width = self._slots, self._live, heads.width
-        sizes = (live, heads.query, heads.key, width)
-        like = mixed.view(live, -1, width)[:, : heads.key]
-        theirs, own = slots.prefix.layer(layer, like), slots.suffix.layer(layer, like)
-        query = mixed.new_empty(live, heads.query, width, dtype=torch.float32)
-        narrow = mixed.dtype == torch.bfloat16
-        native.call(
-            "decode_enter", mixed, heads.query_norm, heads.key_norm, heads.epsilon, *tables,
-            positions, self._column, heads.scale, query, *own, *sizes, slots.suffix.length,
-            self._threads, narrow,
-        )  # fmt: skip
-        out = mixed.new_empty(live, heads.query * width)
-        native.call(
-            "decode_attend", query, *theirs, *own, self._order, self._place, slots.offsets,
-            slots.lengths, self._scratch, out, *sizes, slots.prefix.length, slots.suffix.length,
-            self._threads, narrow,
-        )  # fmt: skip
-        return out
 
     def _write(self, layer: int, key: Tensor, value: Tensor) -> None:
         """Keep the keys and values of the latest tokens."""

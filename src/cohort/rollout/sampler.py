@@ -25,7 +25,7 @@ from cohort.data.records import Rollout
 from cohort.errors import DataError
 from cohort.policy import native
 from cohort.policy.policy import Policy
-from cohort.rollout.decode import Decoding, Prefilling
+from cohort.rollout.decode import Decoding, Prefilling, Stepping
 from cohort.rollout.slots import Slots
 
 
@@ -96,18 +96,18 @@ class _Round:
         self._done: dict[tuple[int, int], Rollout] = {}
         self._room = min(sampling.max_new_tokens, policy.context - 1)
         longest_prompt = max((len(r.prompt) for r in requests), default=0)
+        self._panels = policy.panels(longest_prompt + self._room)
         self._slots = Slots(
-            native=policy.decodes_natively(longest_prompt + self._room),
+            native=self._panels is not None,
             lanes=min(sampling.slots, self._total),
             prompts=min(sampling.slots, len(requests)),
             longest_prompt=longest_prompt,
             longest_answer=self._room,
             device=policy.device,
         )
-        self._panels = policy.panels(longest_prompt + self._room)
         self._heated = any(temperature != 1.0 for temperature in sampling.temperatures)
         self._ends = torch.tensor(sorted(policy.ends), device=policy.device)
-        self._layout: Decoding | None = None
+        self._layout: Decoding | Stepping | None = None
 
     def run(self) -> list[list[Rollout]]:
         slots = self._slots
@@ -158,7 +158,8 @@ class _Round:
         """The hidden state after every live answer's latest token: [live, d]."""
         slots = self._slots
         if self._layout is None or self._layout.version != slots.version:
-            self._layout = Decoding(slots, self._panels)
+            panels = self._panels
+            self._layout = Decoding(slots) if panels is None else Stepping(slots, panels)
         self._layout.advance()
         positions = slots.offsets + slots.lengths - 1
         hidden = self._policy.hidden(slots.latest_tokens(), positions, self._layout)

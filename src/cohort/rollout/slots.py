@@ -116,6 +116,10 @@ class Slots:
         self.steps = torch.arange(longest_answer, device=device)
         """0, 1, ... longest_answer - 1, likewise."""
 
+    def caches(self, layer: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """A layer's keys and values of prompts, and of answers; `like` as in Cache.layer."""
+        return *self.prefix.layer(layer, like), *self.suffix.layer(layer, like)
+
     @property
     def live(self) -> int:
         """Answers that are being sampled."""

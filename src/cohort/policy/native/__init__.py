@@ -46,14 +46,6 @@ _SIGNATURES = {
     "rms_norm_backward": [_POINTER] * 6 + [_INT] * 2 + [ctypes.c_int],
     "gated": [_POINTER] * 2 + [_INT] * 2 + [ctypes.c_int],
     "gated_backward": [_POINTER] * 3 + [_INT] * 2 + [ctypes.c_int],
-    "decode_enter": [_POINTER] * 3
-    + [_FLOAT]
-    + [_POINTER] * 4
-    + [_FLOAT]
-    + [_POINTER] * 3
-    + [_INT] * 6
-    + [ctypes.c_int],
-    "decode_attend": [_POINTER] * 11 + [_INT] * 7 + [ctypes.c_int],
     "lay_panels": [_POINTER] * 2 + [_INT] * 3 + [ctypes.c_int],
     "decode_step": [_POINTER] * 2
     + [_INT]

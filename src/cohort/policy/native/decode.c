@@ -1,10 +1,9 @@
 /* A decode step: the latest token of every live answer, a lane each.
 
-   The whole step is one call, decode_step, where the trunk allows it: weights are laid out beforehand in
+   The whole step is one call, decode_step: weights are laid out beforehand in
    panels of PANEL outputs, [d, PANEL] each and one after another, so that products read memory in order,
    and nothing returns to Python between two operations. Everything is float; of a bfloat16 model each
-   result is rounded where training rounds it (`narrow`). Otherwise decode_enter and decode_attend do what
-   lies between the products. Threads share every operation out among them, by panels or by lanes. */
+   result is rounded where training rounds it (`narrow`). Threads share every operation out among them, by panels or by lanes. */
 
 #include "common.h"
 
@@ -13,57 +12,47 @@
 
 typedef float vector __attribute__((vector_size(4 * BLOCK), aligned(4), may_alias));
 
-/* One head: norm (where there is a weight), rotation by a row of the tables; into `out`, float. */
-static inline void turned(const void *x, int64_t start, int64_t width, const void *norm,
-                          float epsilon, const float *cosine, const float *sine, float factor,
-                          float *out, int bf16) {
-    float plain[WIDEST];
-    float scale = norm ? inverse_rms(x, start, width, epsilon, bf16) : 1.0f;
-    for (int64_t i = 0; i < width; i++)
-        plain[i] = at(x, start + i, bf16) * scale * (norm ? at(norm, i, bf16) : 1.0f);
-    int64_t half = width / 2;
-    for (int64_t i = 0; i < half; i++) {
-        out[i] = (plain[i] * cosine[i] + plain[i + half] * sine[i]) * factor;
-        out[i + half] = (plain[i + half] * cosine[i + half] + plain[i] * sine[i + half]) * factor;
-    }
-}
+static inline float kept(float value, int narrow) { return narrow ? rounded(value) : value; }
 
-/* Of one lane, queries, keys and values side by side from `start` on in `mixed`: the queries, normed,
-   rotated and times `scale`, into `query` [Hq, D]; key and value into column `column` of the lane's cache,
-   keys [Hk, D, length] and values [Hk, length, D]. */
-static inline __attribute__((always_inline)) void enter_lane(
-        const void *mixed, int64_t start, const void *query_norm, const void *key_norm,
-        float epsilon, const float *cosine, const float *sine, int64_t column, float scale,
-        float *query, float *keys, float *values, int64_t query_heads, int64_t key_heads,
-        int64_t width, int64_t length, int bf16) {
-    float key[WIDEST];
-    for (int64_t head = 0; head < query_heads; head++)
-        turned(mixed, start + head * width, width, query_norm, epsilon, cosine, sine, scale,
-               query + head * width, bf16);
-    for (int64_t head = 0; head < key_heads; head++) {
-        int64_t from = start + (query_heads + head) * width, cell = head * width * length;
-        turned(mixed, from, width, key_norm, epsilon, cosine, sine, 1.0f, key, bf16);
-        for (int64_t i = 0; i < width; i++) {
-            keys[cell + i * length + column] = key[i];
-            values[cell + column * width + i] = at(mixed, from + key_heads * width + i, bf16);
+/* One head: norm (where there is a weight), rotation by a row of the tables, and times `factor`. */
+static inline void turned(const float *x, int64_t width, const float *norm, float epsilon,
+                          const float *cosine, const float *sine, float factor, float *out,
+                          int narrow) {
+    float plain[WIDEST];
+    float scale = norm ? inverse_rms(x, 0, width, epsilon, 0) : 1.0f;
+    for (int64_t i = 0; i < width; i++)
+        plain[i] = norm ? kept(x[i] * scale * norm[i], narrow) : x[i];
+    int64_t half = width / 2;
+    for (int64_t from = 0; from < width; from += half) {
+        const float *here = plain + from, *there = plain + half - from;
+        for (int64_t i = 0; i < half; i++) {
+            float along = kept(here[i] * kept(cosine[from + i], narrow), narrow);
+            float across = there[i] * kept(sine[from + i], narrow);
+            out[from + i] = kept(along + across, narrow) * factor;
         }
     }
 }
 
-/* The same for all lanes: mixed [lanes, Hq + 2 Hk, D], query [lanes, Hq, D], `column` and `position` [lanes],
-   caches [lanes, ..]. */
-void decode_enter(const void *mixed, const void *query_norm, const void *key_norm, float epsilon,
-                  const float *cosine, const float *sine, const int64_t *position,
-                  const int64_t *column, float scale, float *query, float *keys, float *values,
-                  int64_t lanes, int64_t query_heads, int64_t key_heads, int64_t width,
-                  int64_t length, int64_t threads, int bf16) {
-#pragma omp parallel for num_threads(threads)
-    for (int64_t lane = 0; lane < lanes; lane++) {
-        int64_t cache = lane * key_heads * width * length;
-        enter_lane(mixed, lane * (query_heads + 2 * key_heads) * width, query_norm, key_norm, epsilon,
-                   cosine + position[lane] * width, sine + position[lane] * width, column[lane],
-                   scale, query + lane * query_heads * width, keys + cache, values + cache,
-                   query_heads, key_heads, width, length, bf16);
+/* Of one lane, queries, keys and values side by side in `mixed`: the queries, normed, rotated and times
+   `scale`, into `query` [Hq, D]; key and value into column `column` of the lane's cache,
+   keys [Hk, D, length] and values [Hk, length, D]. */
+static inline void enter_lane(const float *mixed, const float *query_norm, const float *key_norm,
+                              float epsilon, const float *cosine, const float *sine,
+                              int64_t column, float scale, float *query, float *keys, float *values,
+                              int64_t query_heads, int64_t key_heads, int64_t width, int64_t length,
+                              int narrow) {
+    float key[WIDEST];
+    for (int64_t head = 0; head < query_heads; head++)
+        turned(mixed + head * width, width, query_norm, epsilon, cosine, sine, scale,
+               query + head * width, narrow);
+    for (int64_t head = 0; head < key_heads; head++) {
+        const float *from = mixed + (query_heads + head) * width;
+        int64_t cell = head * width * length;
+        turned(from, width, key_norm, epsilon, cosine, sine, 1.0f, key, narrow);
+        for (int64_t i = 0; i < width; i++) {
+            keys[cell + i * length + column] = key[i];
+            values[cell + column * width + i] = from[key_heads * width + i];
+        }
     }
 }
 
@@ -165,13 +154,12 @@ typedef struct {
 } Caches;
 
 /* Attention of the lanes order[begin..end-1], each one's query to its prompt, `seen` positions at place
-   `place`, and to the first `own` positions of its own lane. Both caches are as in decode_enter, a
+   `place`, and to the first `own` positions of its own lane. Both caches are as in enter_lane, a
    multiple of BLOCK long; the query heads of a key head read it together. `scores`: TOGETHER times the
    longest of both. What lies beyond in a cache must be finite: it is weighed with 0. */
 static inline __attribute__((always_inline)) void attend_lanes(
-        const Caches *c, const float *query, void *out, int64_t begin, int64_t end, float *scores,
-        int bf16) {
-    float found[TOGETHER * WIDEST];
+        const Caches *c, const float *query, float *out, int64_t begin, int64_t end, float *scores,
+        int narrow) {
     int64_t repeat = c->query_heads / c->key_heads, stride = c->prompt_length + c->length;
     for (int64_t n = begin; n < end; n++) {
         int64_t lane = c->order[n];
@@ -184,30 +172,16 @@ static inline __attribute__((always_inline)) void attend_lanes(
 #define HEADS(count)                                                                              \
     attend_heads(query + row * c->width, c->prompt_keys + theirs, c->prompt_values + theirs,      \
                  c->keys + mine, c->values + mine, c->seen[lane], c->own[lane], c->width,         \
-                 c->prompt_length, c->length, scores, stride, found, count)
+                 c->prompt_length, c->length, scores, stride, out + row * c->width, count)
             if (now == 4) HEADS(4);
             else if (now == 3) HEADS(3);
             else if (now == 2) HEADS(2);
             else HEADS(1);
 #undef HEADS
-            for (int64_t i = 0; i < now * c->width; i++) put(out, row * c->width + i, bf16, found[i]);
+            for (int64_t i = row * c->width; narrow && i < (row + now) * c->width; i++)
+                out[i] = rounded(out[i]);
         }
     }
-}
-
-/* The same for all lanes: query and out [lanes, Hq, D]; `scores` for each thread. */
-void decode_attend(const float *query, const float *prompt_keys, const float *prompt_values,
-                   const float *keys, const float *values, const int64_t *order,
-                   const int64_t *place, const int64_t *seen, const int64_t *own, float *scores,
-                   void *out, int64_t lanes, int64_t query_heads, int64_t key_heads, int64_t width,
-                   int64_t prompt_length, int64_t length, int64_t threads, int bf16) {
-    Caches caches = {prompt_keys, prompt_values, keys, values, order, place, seen, own,
-                     query_heads, key_heads, width, prompt_length, length};
-    int64_t size = TOGETHER * (prompt_length + length);
-#pragma omp parallel for num_threads(threads)
-    for (int64_t t = 0; t < threads; t++)
-        attend_lanes(&caches, query, out, lanes * t / threads, lanes * (t + 1) / threads,
-                     scores + t * size, bf16);
 }
 
 /* weight [n, d] to panels [n / PANEL rounded up, d, PANEL]; outputs beyond n are 0. */
@@ -263,7 +237,7 @@ static void times(const float *x, const float *panels, const float *bias, float 
                 memcpy(line, sum[r], sizeof line);
                 for (int64_t c = 0; c < some; c++) {
                     float value = (adds ? to[c] : 0.0f) + line[c] + (bias ? bias[first + c] : 0.0f);
-                    to[c] = narrow ? rounded(value) : value;
+                    to[c] = kept(value, narrow);
                 }
             }
         }
@@ -282,7 +256,7 @@ static void norm(const float *x, const float *weight, float *out, int64_t rows, 
 #pragma omp simd
         for (int64_t i = 0; i < width; i++) {
             float value = from[i] * scale * weight[i];
-            out[row * width + i] = narrow ? rounded(value) : value;
+            out[row * width + i] = kept(value, narrow);
         }
     }
 }
@@ -294,22 +268,22 @@ static void gate(const float *x, float *out, int64_t rows, int64_t width, int na
 #pragma omp simd
         for (int64_t i = 0; i < width; i++) {
             float value = from[i] / (1.0f + exponential(-from[i])) * from[width + i];
-            out[row * width + i] = narrow ? rounded(value) : value;
+            out[row * width + i] = kept(value, narrow);
         }
     }
 }
 
-/* Addresses of a layer in this order; bias and the norms of heads may be 0. */
+/* Addresses of a layer in this order; biases and the norms of heads may be 0. */
 typedef struct {
     const float *before_attention, *query_key_value, *bias, *query_norm, *key_norm, *output;
-    const float *before_feed_forward, *gate_up, *down, *prompt_keys, *prompt_values;
+    const float *before_feed_forward, *gate_up, *gate_up_bias, *down, *prompt_keys, *prompt_values;
     float *keys, *values;
 } Layer;
 
 /* All layers and the last norm, from embeddings x [lanes, hidden], which become the last hidden states.
    `position` and what Caches names are [lanes] each. Scratch: `normed` [lanes, hidden], `mixed`
    [lanes, (Hq + 2 Hk) D], `query` and `seen_by` [lanes, Hq, D], `wide` [lanes, 2 f], `gated_up` [lanes, f],
-   `scores` as in decode_attend. */
+   `scores`, for each thread, as in attend_lanes. */
 void decode_step(float *x, const void *addresses, int64_t layers, const float *last_norm,
                  const float *cosine, const float *sine, const int64_t *position,
                  const int64_t *order, const int64_t *place, const int64_t *seen, const int64_t *own,
@@ -328,23 +302,19 @@ void decode_step(float *x, const void *addresses, int64_t layers, const float *l
 #pragma omp for schedule(static)
         for (int64_t lane = 0; lane < lanes; lane++) {
             int64_t cache = lane * key_heads * width * length;
-            enter_lane(mixed, lane * joint, layer->query_norm, layer->key_norm, epsilon,
+            enter_lane(mixed + lane * joint, layer->query_norm, layer->key_norm, epsilon,
                        cosine + position[lane] * width, sine + position[lane] * width,
                        own[lane] - 1, scale, query + lane * query_heads * width,
                        layer->keys + cache, layer->values + cache, query_heads, key_heads, width,
-                       length, 0);
+                       length, narrow);
         }
 #pragma omp for schedule(static)
         for (int64_t t = 0; t < threads; t++)
             attend_lanes(&caches, query, seen_by, lanes * t / threads, lanes * (t + 1) / threads,
-                         scores + t * size, 0);
-        if (narrow) {
-#pragma omp for schedule(static)
-            for (int64_t i = 0; i < lanes * query_heads * width; i++) seen_by[i] = rounded(seen_by[i]);
-        }
+                         scores + t * size, narrow);
         times(seen_by, layer->output, NULL, x, lanes, query_heads * width, hidden, 1, narrow);
         norm(x, layer->before_feed_forward, normed, lanes, hidden, epsilon, narrow);
-        times(normed, layer->gate_up, NULL, wide, lanes, hidden, 2 * feed_forward, 0, narrow);
+        times(normed, layer->gate_up, layer->gate_up_bias, wide, lanes, hidden, 2 * feed_forward, 0, narrow);
         gate(wide, gated_up, lanes, feed_forward, narrow);
         times(gated_up, layer->down, NULL, x, lanes, feed_forward, hidden, 1, narrow);
         if (number == layers - 1) {
