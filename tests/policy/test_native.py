@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cohort.data.packing import Family, Member, pack
-from cohort.policy import native, trunk
+from cohort.policy import elementwise, native
 from cohort.policy.panels import PANEL, laid_out
 from cohort.rollout.sampler import Request, Sampling, inverse_transform, sample
 from tests.tiny import prompts, tiny_policy
@@ -37,7 +37,7 @@ def _both(monkeypatch, function, *inputs):
     """The values and gradients by the kernels, and by torch in float32."""
     results = []
     for suits in (native.suits, lambda *_: False):
-        monkeypatch.setattr(trunk.native, "suits", suits)
+        monkeypatch.setattr(elementwise.native, "suits", suits)
         wide = suits is not native.suits
         leaves = [(x.float() if wide else x).clone().requires_grad_() for x in inputs]
         out = function(*leaves)
@@ -53,7 +53,7 @@ def _both(monkeypatch, function, *inputs):
 @pytest.mark.parametrize("width", [8, 48, 131])
 def test_norms_are_torchs(monkeypatch, dtype, width):
     x, weight = _random(7, width, dtype=dtype), _random(width, dtype=dtype, seed=1)
-    ours, theirs = _both(monkeypatch, lambda a, w: trunk.rms_norm(a, w, 1e-6), x, weight)
+    ours, theirs = _both(monkeypatch, lambda a, w: elementwise.rms_norm(a, w, 1e-6), x, weight)
     _close(ours[0], theirs[0], dtype)
     _close(ours[2], theirs[2], dtype)
     for one, other in zip(ours[1], theirs[1], strict=True):
@@ -64,7 +64,7 @@ def test_norms_are_torchs(monkeypatch, dtype, width):
 @pytest.mark.parametrize("scale", [1.0, 60.0])
 def test_gates_are_torchs(monkeypatch, dtype, scale):
     x = (_random(5, 2 * 37) * scale).to(dtype)
-    ours, theirs = _both(monkeypatch, trunk.gated, x)
+    ours, theirs = _both(monkeypatch, elementwise.gated, x)
     _close(ours[0], theirs[0], dtype)
     _close(ours[2], theirs[2], dtype)
     _close(ours[1][0], theirs[1][0], dtype)
@@ -73,8 +73,8 @@ def test_gates_are_torchs(monkeypatch, dtype, scale):
 def test_what_is_not_a_number_stays_so():
     x = torch.tensor([[1.0, float("nan"), 2.0, 3.0]])
     with torch.no_grad():
-        assert trunk.rms_norm(x, torch.ones(4), 1e-6).isnan().all()
-        assert trunk.gated(x).isnan().tolist() == [[False, True]]
+        assert elementwise.rms_norm(x, torch.ones(4), 1e-6).isnan().all()
+        assert elementwise.gated(x).isnan().tolist() == [[False, True]]
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -125,9 +125,9 @@ def test_rollouts_are_those_without_kernels(monkeypatch, architecture, longest):
 )  # fmt: skip
 def test_without_a_compiler_there_is_a_reason_and_the_rest_works(environment, reason, tmp_path):
     code = (
-        "import torch; from cohort.policy import native, trunk\n"
+        "import torch; from cohort.policy import elementwise, native\n"
         "print(native.missing()); print(native.suits(torch.ones(2, 2)))\n"
-        "with torch.no_grad(): print(trunk.rms_norm(torch.ones(2, 4), torch.ones(4), 0.0).sum())"
+        "with torch.no_grad(): print(elementwise.rms_norm(torch.ones(2, 4), torch.ones(4), 0.0).sum())"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,

@@ -16,10 +16,11 @@ from transformers import (
 
 from cohort.config.stages import Optimizer
 from cohort.data.packing import Family, Member, pack
+from cohort.policy.elementwise import gated, rms_norm, rotate
 from cohort.policy.load import save_policy, take_over
 from cohort.policy.new import new_tokenizer
 from cohort.policy.policy import Policy
-from cohort.policy.trunk import Joint, Trunk, gated, rms_norm, rotate, trunk_of
+from cohort.policy.trunk import Joint, Trunk, trunk_of
 from cohort.rollout.sampler import Request, Sampling, sample
 from cohort.train.optim import Updater
 from tests.tiny import PIECES, SHAPE, families, gradients, prompts, tiny_model, tiny_policy

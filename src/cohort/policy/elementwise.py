@@ -1,0 +1,138 @@
+"""What a decoder layer does between its matrix products: norm, rotation, gate, each with its gradient.
+
+One pass over memory each where there are compiled kernels (`native/kernels.c`), torch's operations
+elsewhere. Kept for the gradients are inputs, and one number per row.
+
+    T tokens of a row, H heads of width D, f feed-forward width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn.functional import silu
+
+from cohort.policy import native
+
+
+def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Rotary embedding (Su et al. 2021) of [T, H, D]: pairs are half of the width apart."""
+    if not torch.is_grad_enabled():
+        return torch.addcmul(x * cosine, x.roll(x.shape[-1] // 2, -1), sine)
+    return cast(Callable[..., Tensor], _Rotate.apply)(x, cosine, sine)
+
+
+class _Rotate(torch.autograd.Function):
+    """A rotation; its gradient is the rotation back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        ctx.save_for_backward(cosine, sine)
+        return torch.addcmul(x * cosine, x.roll(x.shape[-1] // 2, -1), sine)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        cosine, sine = ctx.saved_tensors
+        half = gradient.shape[-1] // 2
+        return torch.addcmul(gradient * cosine, gradient.roll(half, -1), -sine), None, None
+
+
+def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    """x / sqrt(mean(x^2) + epsilon) * weight over the last dimension, sums in float32."""
+    if torch.is_grad_enabled():
+        return cast(Callable[..., Tensor], _RMSNorm.apply)(x, weight, epsilon)
+    if native.suits(x, weight):
+        out = torch.empty_like(x)
+        rows, narrow = x.numel() // len(weight), x.dtype == torch.bfloat16
+        native.call("rms_norm", x, weight, out, None, rows, len(weight), epsilon, narrow)
+        return out
+    return torch.nn.functional.rms_norm(x, (x.shape[-1],), weight, epsilon)
+
+
+class _RMSNorm(torch.autograd.Function):
+    """Zhang and Sennrich 2019. Kept for the gradient: the input and one number per row."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+        x = x.contiguous()
+        ctx.native = native.suits(x, weight)
+        if ctx.native:
+            rows, narrow = x.numel() // len(weight), x.dtype == torch.bfloat16
+            out, inverse = torch.empty_like(x), x.new_empty(rows, dtype=torch.float32)
+            native.call("rms_norm", x, weight, out, inverse, rows, len(weight), epsilon, narrow)
+        else:
+            wide = _wide(x)
+            inverse = wide.square().mean(-1, keepdim=True).add_(epsilon).rsqrt_()
+            out = (wide * inverse).mul_(weight).to(x.dtype)
+        ctx.save_for_backward(x, weight, inverse)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        x, weight, inverse = ctx.saved_tensors
+        if ctx.native:
+            narrow, gradient = x.dtype == torch.bfloat16, gradient.contiguous()
+            of_x, of_weight = torch.empty_like(x), torch.zeros_like(weight, dtype=torch.float32)
+            native.call(
+                "rms_norm_backward", gradient, x, weight, inverse, of_x, of_weight,
+                len(inverse), len(weight), narrow,
+            )  # fmt: skip
+            return of_x, of_weight.to(weight.dtype), None
+        gradient, unit = _wide(gradient), _wide(x) * inverse
+        of_weight = (gradient * unit).flatten(0, -2).sum(0)
+        scaled = gradient * weight
+        along = (scaled * unit).mean(-1, keepdim=True)
+        of_x = scaled.addcmul_(unit, along, value=-1.0).mul_(inverse)
+        return of_x.to(x.dtype), of_weight.to(weight.dtype), None
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def gated(x: Tensor) -> Tensor:
+    """SwiGLU's middle: [T, 2f], gate and up side by side -> silu(gate) * up, [T, f]."""
+    if torch.is_grad_enabled():
+        return cast(Callable[..., Tensor], _Gated.apply)(x)
+    return _gated(x)
+
+
+def _gated(x: Tensor) -> Tensor:
+    rows, width = x.shape[0], x.shape[1] // 2
+    if native.suits(x):
+        out = x.new_empty(rows, width)
+        native.call("gated", x, out, rows, width, x.dtype == torch.bfloat16)
+        return out
+    gate, up = x.chunk(2, dim=-1)
+    return silu(gate).mul_(up)
+
+
+class _Gated(torch.autograd.Function):
+    """Kept for the gradient: the input alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return _gated(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+        (gradient,) = gradients
+        (x,) = ctx.saved_tensors
+        out = torch.empty_like(x)
+        gradient = gradient.contiguous()
+        if native.suits(x, gradient):
+            rows, width = gradient.shape
+            narrow = x.dtype == torch.bfloat16
+            native.call("gated_backward", gradient, x, out, rows, width, narrow)
+            return (out,)
+        gate, up = x.chunk(2, dim=-1)
+        of_gate, of_up = out.chunk(2, dim=-1)
+        torch.mul(silu(gate), gradient, out=of_up)
+        of_gate.copy_(torch.ops.aten.silu_backward(gradient * up, gate))
+        return (out,)
