@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -150,6 +151,23 @@ def test_samples_have_the_log_probabilities_of_training():
     trained = np.empty_like(sampled)
     trained[row.flat] = policy.logprobs(row)[0].detach().numpy()
     np.testing.assert_allclose(trained, sampled, rtol=0, atol=1e-5)
+
+
+def test_adapters_upon_adapters_are_refused_unless_merged(tmp_path):
+    policy, _ = _policy(path=tmp_path / "base")
+    save_policy(policy, tmp_path / "saved")
+    path = str(tmp_path / "saved")
+    with pytest.raises(ModelError, match="wrong base"):
+        load_policy(Model(path=path, lora=LoRA()), vocabulary=[], seed=1)
+    again = load_policy(Model(path=path, lora=LoRA(merge=True)), vocabulary=[], seed=1)
+    torch.testing.assert_close(_logits(again.model), _logits(policy.model), rtol=0, atol=2e-5)
+
+
+def test_without_peft_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(ModelError, match="peft, which is not installed") as refused:
+        adapters.check_adaptable(Model(path="some/model", lora=LoRA()))
+    assert "cohort-rl[lora]" in str(refused.value.hint)
 
 
 HOSTILE = {

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from transformers.modeling_utils import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from cohort.config.recipe import LoRA
+from cohort.config.recipe import LoRA, Model
 from cohort.data import keyed
 from cohort.errors import ModelError
 from cohort.policy.headers import shapes_of
@@ -63,6 +63,20 @@ def adapt(model: PreTrainedModel, options: LoRA, *, seed: int) -> None:
                 f"no adapter can be added: {' '.join(str(error).split())[:200]}",
                 f"its matrices are {', '.join(names)}",
             ) from error
+
+
+def check_adaptable(options: Model) -> None:
+    """Raise ModelError where adapters cannot be trained or saved, before a model is loaded."""
+    _peft()
+    if (
+        options.lora is not None
+        and not options.lora.merge
+        and is_adapter_folder(Path(options.path))
+    ):
+        raise ModelError(
+            f"{options.path!r} holds adapters, and new ones beside them would name the wrong base",
+            "set model.lora.merge, or train from their base",
+        )
 
 
 def is_adapted(model: PreTrainedModel) -> bool:

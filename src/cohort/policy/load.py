@@ -18,7 +18,14 @@ from transformers.utils import logging
 from cohort.config.recipe import Model
 from cohort.errors import ModelError
 from cohort.policy import attention
-from cohort.policy.adapters import adapt, is_adapted, merged, save_adapters, saved_weights
+from cohort.policy.adapters import (
+    adapt,
+    check_adaptable,
+    is_adapted,
+    merged,
+    save_adapters,
+    saved_weights,
+)
 from cohort.policy.new import new_model, new_tokenizer
 from cohort.policy.plain_json import shown
 from cohort.policy.policy import Policy, embeddings
@@ -40,6 +47,7 @@ def load_policy(options: Model, *, vocabulary: list[str], seed: int) -> Policy:
     else:
         model, tokenizer = pretrained(options.path)
     if options.lora is not None:
+        check_adaptable(options)
         adapt(model, options.lora, seed=seed)
     model = model.to(getattr(torch, options.dtype))
     policy = take_over(model, tokenizer, made_here=options.new is not None)

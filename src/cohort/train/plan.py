@@ -19,6 +19,7 @@ from cohort.data.records import Problem
 from cohort.errors import DataError, ModelError, RecipeError, RewardError, legible
 from cohort.objective.algorithms import Algorithm
 from cohort.objective.presets import choose
+from cohort.policy.adapters import check_adaptable
 from cohort.policy.policy import Policy
 from cohort.policy.pretrained import check_pretrained
 from cohort.rewards.functions import RewardFunction, load_rewards
@@ -99,6 +100,8 @@ def check_names(recipe: Recipe, base: Path) -> None:
     make_plan(found, base, Given())
     if found.model.new is None:
         check_pretrained(found.model.path)
+    if found.model.lora is not None:
+        check_adaptable(found.model)
 
 
 def check_prompts(plan: StagePlan, policy: Policy) -> int:
