@@ -38,7 +38,7 @@ parity: .venv-parity/.ready  ## our losses beside those of TRL 1.16, in an envir
 	$(PARITY) -m tests.parity.golden --check
 	$(PARITY) -m pytest tests/parity
 
-prove: .venv/.development  ## what is promised about runs, on thousands of cases; half an hour
+prove: .venv/.development  ## what is promised about runs, on thousands of cases; a quarter of an hour
 	$(BIN)/python -m proofs
 
 mutants: .venv/.development  ## wrong signs, lost detaches, exchanged arguments: the tests must notice
