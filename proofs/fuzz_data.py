@@ -159,7 +159,7 @@ def prove(short: bool, seed: int) -> dict[str, object]:
         folder = Path(name)
         figures["whole files accepted"] = _whole_files(folder, seed)
         for case in cases(count, seed):
-            outcome = _run(case, folder)
+            outcome = run_case(case, folder)
             failed = failures_of(case, outcome, folder)
             figures["refused" if outcome.code == 2 else "accepted"] += 1
             slowest = max(slowest, (round(outcome.seconds, 2), case.label))
@@ -168,7 +168,7 @@ def prove(short: bool, seed: int) -> dict[str, object]:
                 figures["place named"] += bool(re.search(r"(line|row) \d+", outcome.stderr))
             if failed:
                 failures.append(_shown(case, outcome, failed))
-            _remove(folder / case.file)
+            remove(folder / case.file)
     share = figures["place named"] / max(1, figures["with a place"])
     if share < LEAST_SHARE:
         failures.append({"failed": f"only {share:.1%} of the refusals name the line or the row"})
@@ -194,11 +194,12 @@ def _whole_files(folder: Path, seed: int) -> int:
         rows = good_rows(keyed.generator(seed, "whole", form))
         for stage in RECIPES:
             whole = Case("", f"whole{form}", stage, compressed(written(rows, form), form))
-            accepted += _run(whole, folder).code == 0 and not _no_problems(whole, folder)
+            accepted += run_case(whole, folder).code == 0 and not _no_problems(whole, folder)
     return accepted
 
 
-def _run(case: Case, folder: Path) -> Outcome:
+def run_case(case: Case, folder: Path) -> Outcome:
+    """What `cohort train --dry-run` says of a recipe with this file, which is left in the folder."""
     (folder / "recipe.toml").write_text(
         RECIPES[case.stage].format(file=case.file), encoding="utf-8"
     )
@@ -209,7 +210,8 @@ def _run(case: Case, folder: Path) -> Outcome:
     return in_process(["train", "recipe.toml", "--dry-run"], folder)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Whatever a case left behind."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
