@@ -1,0 +1,44 @@
+"""What became of one rollout at one reward function: a value, a reason why not, or a failure.
+
+Only a `Scored` rollout enters a group's mean, deviation and count. A failure of the machinery is
+`Failed` and never a number. Functions of the user return plain numbers and None; those of Cohort may
+return these where they have a reason to give.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["raised", "invalid", "deadline", "crashed", "memory", "output", "unreachable"]
+"""raised: the function did. invalid: it returned what is no reward. deadline, crashed, memory, output:
+what ended the process that it ran in. unreachable: a service did not answer as it must."""
+
+Steps = tuple[tuple[int, float], ...]
+"""The steps of an answer: where each ends, in characters, and its reward."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A finite number, or the steps of the answer with theirs."""
+
+    value: float | Steps
+
+
+@dataclass(frozen=True, slots=True)
+class Unscorable:
+    """There is nothing to say of this rollout, and nothing broke: no gold answer, another language."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The machinery broke. `retryable`: the same call may go well another time."""
+
+    kind: Kind
+    reason: str
+    retryable: bool = False
+
+
+Outcome = Scored | Unscorable | Failed
