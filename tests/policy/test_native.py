@@ -11,7 +11,9 @@ import torch
 from cohort.data.packing import Family, Member, pack
 from cohort.policy import elementwise, native
 from cohort.policy.panels import PANEL, laid_out
-from cohort.rollout.sampler import Request, Sampling, inverse_transform, sample
+from cohort.rollout.choice import inverse_transform
+from cohort.rollout.request import Request, Sampling
+from cohort.rollout.sampler import sample
 from tests.tiny import prompts, tiny_policy
 
 TYPES = {torch.float32: 2e-6, torch.bfloat16: 1e-2}

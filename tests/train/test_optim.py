@@ -165,7 +165,7 @@ def test_rows_are_within_the_budget_and_as_many_as_threads_can_share(threads, bu
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        pieces = even_cut(asked, tokens_per_row=budget)
+        pieces = even_cut(asked, tokens_per_row=budget, device=CPU)
     finally:
         torch.set_num_threads(before)
     sizes = [sum(family.size for family in piece) for piece in pieces]
@@ -178,4 +178,4 @@ def test_rows_are_within_the_budget_and_as_many_as_threads_can_share(threads, bu
 
 
 def test_nothing_to_cut_gives_no_rows():
-    assert even_cut([], tokens_per_row=10) == []
+    assert even_cut([], tokens_per_row=10, device=CPU) == []

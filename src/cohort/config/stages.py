@@ -147,8 +147,9 @@ class Sampled(Stage):
     or a table with `weight` and the function's arguments."""
     max_new_tokens: PositiveInt = 256
     """The most tokens an answer may have."""
-    slots: PositiveInt = 64
-    """How many answers are sampled side by side; changes memory and speed, never an answer."""
+    slots: Count = 0
+    """How many answers are sampled side by side; changes memory and speed, never an answer. 0: as suits
+    the device: 64 on a CPU, 256 on a GPU."""
 
     @field_validator("rewards", mode="before")
     @classmethod
@@ -168,7 +169,7 @@ class Supervised(Stage):
     """Demonstrations per update."""
     tokens_per_microbatch: Count = 0
     """The most tokens one forward pass holds; changes memory and speed, never the gradient's sum.
-    0: as suits the device: 2,048 on a CPU, whose cache holds the activations then, 16,384 on a GPU."""
+    0: as suits the device: 2,048 on a CPU, whose cache holds the activations then, 8,192 on a GPU."""
     optimizer: Optimizer = Optimizer(learning_rate=1e-5, schedule="cosine")
     """The optimizer of this stage; it starts fresh."""
 
@@ -197,7 +198,7 @@ class Reinforce(Sampled):
     """The least and the most that the total reward counts, after it was scaled."""
     tokens_per_microbatch: Count = 0
     """The most tokens one forward pass holds; changes memory and speed, never the gradient's sum.
-    0: as suits the device: 2,048 on a CPU, whose cache holds the activations then, 16,384 on a GPU."""
+    0: as suits the device: 2,048 on a CPU, whose cache holds the activations then, 8,192 on a GPU."""
     show_every: PositiveInt = 10
     """Steps between two groups shown in the terminal."""
     optimizer: Optimizer = Optimizer()

@@ -211,6 +211,11 @@ class Trunk:
         return self._layers[0].heads.width
 
     @property
+    def shape(self) -> tuple[int, Heads]:
+        """How many layers there are, and the heads of each."""
+        return len(self._layers), self._layers[0].heads
+
+    @property
     def steady(self) -> bool:
         """Whether a position's rotation depends on nothing else."""
         return self._rotary.rope_type in STEADY_ROTATIONS

@@ -14,7 +14,8 @@ from cohort.report.metrics import describe_groups
 from cohort.report.statistics import summarize_evaluation
 from cohort.rewards.functions import RewardFunction
 from cohort.rewards.score import score_groups
-from cohort.rollout.sampler import Request, Sampling, sample
+from cohort.rollout.request import Request, Sampling
+from cohort.rollout.sampler import sample
 from cohort.train.stage import StageContext
 from cohort.train.state import Cost
 
