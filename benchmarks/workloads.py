@@ -156,6 +156,9 @@ def new_large_model(size: Size, *, seed: int = 0, context: int = 1024) -> Qwen2F
         model = Qwen2ForCausalLM(config).to(torch.bfloat16).eval()
     rows = model.get_input_embeddings().weight
     with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(0.0, 0.02)
         rows[:, 0] = 0.2
         probe = torch.randint(3, VOCABULARY, (4, 128), device=device)
         hidden = model.model(probe).last_hidden_state.float()

@@ -26,7 +26,7 @@ LENGTHS = (3, 9, 1, 17, 5, 30, 2)
 SHAPED = [(300, (150, 1, 40)), (128, (128,)), (5, (70, 3)), (57, (1,))]
 
 
-@pytest.fixture(autouse=True, params=[12, 16])
+@pytest.fixture(autouse=True, params=[12, 32])
 def _head_width(request, monkeypatch):
     """Heads that FlexAttention does not take, and heads that it takes."""
     monkeypatch.setitem(SHAPE, "head_dim", request.param)

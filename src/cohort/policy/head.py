@@ -14,7 +14,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from cohort.policy.products import product
+from cohort.policy.products import outer, product
 
 CHUNK_BYTES = {"cpu": 32 * 2**20}
 """The most memory that one chunk of float32 logits takes; 512 MiB off the CPU, whose cache is small."""
@@ -93,7 +93,7 @@ class _TokenLogprobs(torch.autograd.Function):
             if narrow is logits:
                 d_weight.addmm_(narrow.T, hidden[part])
             else:
-                d_weight += narrow.T @ hidden[part]
+                d_weight += outer(narrow, hidden[part])
         d_bias = None if bias is None or d_bias is None else d_bias.to(bias.dtype)
         return d_hidden, d_weight.to(weight.dtype), d_bias, None, None
 
