@@ -10,6 +10,8 @@ from cohort.train.optim import Updater, gradient_norm, learning_rate
 from cohort.train.rows import Rows, even_cut
 from tests.tiny import families, tiny_policy
 
+CPU = torch.device("cpu")
+
 
 def _rates(**options):
     chosen = Optimizer(learning_rate=1.0, **options)
