@@ -11,12 +11,10 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Callable
 
-from cohort.rewards.sandbox import kernel, landlocked, namespaces, seatbelt
-from cohort.rewards.sandbox.wire import receive, tell
-
-HOLDERS = {"namespaces": namespaces, "landlock": landlocked, "seatbelt": seatbelt}
-"""By tier: the module whose `hold` runs a program to its end."""
+from cohort.rewards.sandbox import kernel, landlocked, namespaces
+from cohort.rewards.sandbox.wire import Order, receive, tell
 
 LOOK_SECONDS = 5
 """How often to see whether the starter is there still; where the kernel tells of its end, at once."""
@@ -67,13 +65,24 @@ def _stage(launcher: int, files: list[int]) -> None:
             _prefer_to_die()
         if os.getppid() == launcher:
             order, contents = receive(channel)
-            HOLDERS[order["tier"]].hold(order, contents, channel, files[1:])
+            _holder(order["tier"])(order, contents, channel, files[1:])
     except EOFError:
         pass
     except BaseException as error:  # noqa: BLE001 - the last words of a process, told to its starter
         tell(channel, failed=f"{type(error).__name__}: {error}")
     finally:
         os._exit(0)
+
+
+def _holder(tier: str) -> Callable[[Order, dict[str, bytes], socket.socket, list[int]], None]:
+    """The `hold` of a tier, which runs a program to its end."""
+    if tier == "seatbelt":
+        from cohort.rewards.sandbox import (
+            seatbelt,
+        )  # what it imports is much, and needed there only
+
+        return seatbelt.hold
+    return {"namespaces": namespaces.hold, "landlock": landlocked.hold}[tier]
 
 
 def _prefer_to_die() -> None:
