@@ -1,4 +1,4 @@
-"""Many programs in each tier, a tenth of them hostile, several at a time: each ends as named, nothing is left.
+"""Many programs in each tier, a tenth hostile, several at a time: each ends as named, nothing is left.
 
 What is left is counted a second after the last: processes below this one, open files, mounts, work
 folders; and how much this process has grown.

@@ -6,6 +6,7 @@ what it started ends with it. It runs with the standard library alone.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -19,6 +20,8 @@ from cohort.rewards.sandbox.wire import Order, receive, tell
 LOOK_SECONDS = 5
 """How often to see whether the starter is there still; where the kernel tells of its end, at once."""
 
+ORDER = b"o"
+"""The message of an order. Any other is to end, as the end of the socket is."""
 FILES_OF_AN_ORDER = 4
 """The socket of one order, and the program's stdin, stdout and stderr."""
 
@@ -27,6 +30,8 @@ def main(control: int, starter: int, temporary: str) -> None:
     """Serve the starter until it closes the socket or is no more."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended ones are let go of by the kernel
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.umask(0o022)
     orders = socket.socket(fileno=control)
     poller = select.poll()
     poller.register(control, select.POLLIN)
@@ -45,14 +50,15 @@ def main(control: int, starter: int, temporary: str) -> None:
 
 def _serve(orders: socket.socket) -> bool:
     message, files, _, _ = socket.recv_fds(orders, 1, FILES_OF_AN_ORDER)
-    if message and len(files) == FILES_OF_AN_ORDER:
+    is_order = message == ORDER and len(files) == FILES_OF_AN_ORDER
+    if is_order:
         launcher = os.getpid()
         if os.fork() == 0:
             orders.close()
             _stage(launcher, files)
     for file in files:
         os.close(file)
-    return bool(message)
+    return is_order
 
 
 def _stage(launcher: int, files: list[int]) -> None:
@@ -87,5 +93,5 @@ def _holder(tier: str) -> Callable[[Order, dict[str, bytes], socket.socket, list
 
 def _prefer_to_die() -> None:
     """Where the machine runs out of memory, this goes before anything else does."""
-    with open("/proc/self/oom_score_adj", "w") as file:
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
