@@ -82,13 +82,17 @@ def test_a_sandbox_dies_with_the_process_that_started_it(sandbox: Sandbox) -> No
 
 
 def test_a_sandbox_dies_with_its_launcher_and_starts_again(sandbox: Sandbox) -> None:
-    session = sandbox.start(python("import time; time.sleep(60)"))
-    below = {pid for child in family(os.getpid()) for pid in family(child)}
-    (launcher,) = family(os.getpid()) - below
+    before = family(os.getpid())
+    box = Sandbox(sandbox.tier)
+    session = box.start(python("import time; time.sleep(60)"))
+    added = family(os.getpid()) - before
+    below = {pid for child in added for pid in family(child)}
+    (launcher,) = added - below
     os.kill(launcher, signal.SIGKILL)
     assert session.finish().end != "exited"
     assert gone(below)
-    assert sandbox.run(python("print(1)")).stdout == b"1\n"
+    assert box.run(python("print(1)")).stdout == b"1\n"
+    box.close()
 
 
 def test_work_folders_whose_owner_was_killed_are_removed(tmp_path: Path) -> None:
@@ -130,7 +134,9 @@ def test_a_forked_child_has_a_launcher_of_its_own() -> None:
 def test_a_fork_that_lives_on_does_not_hold_the_launcher() -> None:
     code = "import os, signal, sys, time\nfrom cohort.rewards.sandbox.sandbox import Sandbox\n"
     code += "from tests.rewards.sandbox.programs import python\nbox = Sandbox()\n"
-    code += "box.run(python('pass'))\nchild = os.fork()\nif child == 0: time.sleep(30); os._exit(0)\n"
+    code += (
+        "box.run(python('pass'))\nchild = os.fork()\nif child == 0: time.sleep(30); os._exit(0)\n"
+    )
     code += "began = time.monotonic(); box.close(); print(time.monotonic() - began < 3)\n"
     code += "os.kill(child, signal.SIGKILL); os.wait()\nif os.fork() == 0: sys.exit()\nos.wait()"
     done = subprocess.run(
