@@ -17,7 +17,7 @@ from cohort.rewards.code.nodes import checked
 from cohort.rewards.code.tests import Tests
 from cohort.rewards.code.wire import encode, line_of
 from cohort.rewards.sandbox.program import Limits
-from cohort.rewards.sandbox.tiers import Sandbox
+from cohort.rewards.sandbox.sandbox import Sandbox
 
 SECONDS = 10.0
 """For one answer of a reference."""

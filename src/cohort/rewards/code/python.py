@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
+from cohort.errors import RewardError
 from cohort.rewards.code.cases import Unreadable
 from cohort.rewards.code.extra import completed
 from cohort.rewards.code.found import parses, python_in
@@ -12,7 +13,7 @@ from cohort.rewards.code.tests import read_tests
 from cohort.rewards.code.trial import Bounds, Verdict, tried
 from cohort.rewards.outcome import Failed, Outcome, Scored, Unscorable
 from cohort.rewards.reading import Text, text_of
-from cohort.rewards.sandbox.tiers import Sandbox
+from cohort.rewards.sandbox.sandbox import Sandbox
 
 
 def python(
@@ -40,3 +41,42 @@ def python(
         given = {"entry_point": name or "", "before": start or ""}
         said.append(_outcome(text_of(completion), column, given, bounds, all_or_nothing))
     return said
+
+
+def verdict_on(
+    sandbox: Sandbox, text: str, column: object, given: dict[str, str], *, bounds: Bounds, whole: bool
+) -> Verdict:
+    """Judge the program in a text; with `whole` until the first test fails. Raises Unreadable.
+
+    What the reward is made of, and why: for those who look at single answers. RewardError is
+    raised where the sandbox does not work, which is never the candidate's doing.
+    """
+    tests = completed(sandbox, read_tests(column, **given))
+    source = python_in(text)
+    if source is None:
+        return Verdict(0, len(tests.cases), "there is no program in the answer")
+    if not parses(source):
+        return Verdict(0, len(tests.cases), "the program is no Python")
+    return tried(sandbox, source, tests, bounds, to_the_end=not whole)
+
+
+def _outcome(
+    text: str, column: object, given: dict[str, str], bounds: Bounds, whole: bool
+) -> Outcome:
+    try:
+        verdict = verdict_on(_sandbox(), text, column, given, bounds=bounds, whole=whole)
+    except Unreadable as error:
+        return Unscorable(f"{error}")
+    except RewardError as error:
+        return Failed("crashed", error.message, retryable=True)
+    if verdict.tampered or not verdict.total:
+        return Scored(0.0)
+    if whole:
+        return Scored(float(verdict.passed == verdict.total))
+    return Scored(verdict.passed / verdict.total)
+
+
+@cache
+def _sandbox() -> Sandbox:
+    """The strongest that is here; made at the first call, in the process that scores."""
+    return Sandbox()

@@ -12,7 +12,7 @@ import re
 
 from cohort.rewards.code.cases import Spoken
 from cohort.rewards.sandbox.program import Limits, Program
-from cohort.rewards.sandbox.tiers import Sandbox
+from cohort.rewards.sandbox.sandbox import Sandbox
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?", re.ASCII)
 

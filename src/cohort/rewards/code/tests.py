@@ -28,6 +28,7 @@ class Tests:
     setup: source that makes inputs, run in the candidate's process after it was loaded.
     reference, generator: sources of a right program, and of `generate(seed)`, which returns a list of
     arguments; both are run in a sandbox of their own. extra: how many such inputs are tried.
+    exact_types, tolerance: for calls that say nothing of their own.
     fresh_process: a process for each test, where answers may depend on what was asked before.
     """
 
@@ -38,6 +39,8 @@ class Tests:
     reference: str = ""
     generator: str = ""
     extra: int = 20
+    exact_types: bool = True
+    tolerance: float = 0.0
     fresh_process: bool = False
 
 

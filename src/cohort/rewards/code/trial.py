@@ -19,7 +19,7 @@ from cohort.rewards.code.nodes import is_true, same
 from cohort.rewards.code.spoken import printed_right
 from cohort.rewards.code.tests import Tests
 from cohort.rewards.sandbox.program import Limits
-from cohort.rewards.sandbox.tiers import Sandbox
+from cohort.rewards.sandbox.sandbox import Sandbox
 
 TIMES = 4
 """A candidate has as long as this many answers may take for all of its tests together."""
