@@ -1,8 +1,8 @@
 """Asserts read, not run: what calls the candidate with literals becomes a question and an expected value.
 
 `assert f(2) == 4`, `assert 4 == f(2)`, `assert f(2) is None`, `assert f(2)` and `assert not f(2)` are
-translated, alone or as the body of `def check(candidate)`; with a setup the arguments may be any
-expression. Whatever else a test does (loops, other functions, inexact comparisons) stays code, and is
+translated, alone or as the body of `def check(candidate)`. Arguments that are no literals are made in
+the candidate's process: they are inputs, whatever it makes of them. Whatever else a test does (loops, other functions, inexact comparisons) stays code, and is
 run as a `Check` in a sandbox without the candidate. `assert True` tests nothing and is left out.
 """
 
@@ -19,7 +19,7 @@ from cohort.rewards.code.wire import TooMuchError, encode
 CHECK, CANDIDATE = "check", "candidate"
 
 
-def from_source(source: str, entry_point: str, setup: str) -> list[Case]:
+def from_source(source: str, entry_point: str) -> list[Case]:
     """The cases of a text of asserts, or of a text that defines `check(candidate)`."""
     try:
         body = ast.parse(source.strip()).body
@@ -27,26 +27,24 @@ def from_source(source: str, entry_point: str, setup: str) -> list[Case]:
         raise Unreadable(f"the tests are no Python: {error}") from error
     function = next((n for n in body if isinstance(n, ast.FunctionDef) and n.name == CHECK), None)
     if function is None:
-        return _from_statements(body, source, entry_point, setup)
+        return _from_statements(body, source, entry_point)
     if not entry_point:
         raise Unreadable("check(candidate) needs an entry_point")
     alias = function.args.args[0].arg if function.args.args else CANDIDATE
     own = [s for s in function.body if not _tests_nothing(s)]
-    cases = [_translated(s, alias, entry_point, "") for s in own]
+    cases = [_translated(s, alias, entry_point) for s in own]
     if all(case is not None for case in cases):
         return [case for case in cases if case is not None]
     return [_check(ast.parse(source), source, CHECK, entry_point)]
 
 
-def _from_statements(
-    body: list[ast.stmt], source: str, entry_point: str, setup: str
-) -> list[Case]:
+def _from_statements(body: list[ast.stmt], source: str, entry_point: str) -> list[Case]:
     body = [s for s in body if not _tests_nothing(s)]
     if not all(isinstance(s, ast.Assert) for s in body):
         return [_check(ast.parse(source.strip()), source.strip(), "", entry_point)]
     cases: list[Case] = []
     for statement in body:
-        case = _translated(statement, "", entry_point, setup)
+        case = _translated(statement, "", entry_point)
         text = ast.unparse(statement)
         cases.append(case or _check(ast.parse(text), text, "", entry_point))
     return cases
@@ -60,18 +58,14 @@ def _tests_nothing(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Pass) or (holds and bool(statement.test.value))  # type: ignore[attr-defined]
 
 
-def _translated(
-    statement: ast.stmt, alias: str, entry_point: str, setup: str
-) -> Call | Expression | None:
+def _translated(statement: ast.stmt, alias: str, entry_point: str) -> Call | Expression | None:
     """One assert as a question; None for what has to stay code."""
     if not isinstance(statement, ast.Assert):
         return None
     call, expected = _sides(statement.test)
     if call is None or expected is None:
         return None
-    if not isinstance(call.func, ast.Name) or hasattr(builtins, call.func.id):
-        return None
-    if alias and call.func.id != alias:
+    if not isinstance(call.func, ast.Name) or (alias and call.func.id != alias):
         return None
     name = entry_point if alias else call.func.id
     plain = not any(isinstance(a, ast.Starred) for a in call.args)
@@ -82,7 +76,9 @@ def _translated(
             return Call(name, arguments, keywords, expected)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, TooMuchError):
             pass  # an argument that is no literal
-    return Expression(ast.unparse(call), expected) if setup else None
+    if alias or hasattr(builtins, name):  # with literals a call of Python's own would test nothing
+        return None
+    return Expression(ast.unparse(call), expected)
 
 
 def _sides(test: ast.expr) -> tuple[ast.Call | None, Expected | None]:

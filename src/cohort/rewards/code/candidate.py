@@ -78,4 +78,7 @@ class Candidate:
 @cache
 def _driver() -> dict[str, bytes]:
     here = Path(__file__).parent
-    return {"main.py": (here / "driver.py").read_bytes(), "wire.py": (here / "wire.py").read_bytes()}
+    return {
+        "main.py": (here / "driver.py").read_bytes(),
+        "wire.py": (here / "wire.py").read_bytes(),
+    }

@@ -83,8 +83,9 @@ def _is_name(told: Any) -> bool:
 
 
 def _is(pattern: re.Pattern[str], count: int = 1) -> Callable[[list[Any]], bool]:
-    return lambda told: len(told) == count and all(
-        isinstance(text, str) and pattern.fullmatch(text) is not None for text in told
+    return lambda told: (
+        len(told) == count
+        and all(isinstance(text, str) and pattern.fullmatch(text) is not None for text in told)
     )
 
 

@@ -44,7 +44,13 @@ def python(
 
 
 def verdict_on(
-    sandbox: Sandbox, text: str, column: object, given: dict[str, str], *, bounds: Bounds, whole: bool
+    sandbox: Sandbox,
+    text: str,
+    column: object,
+    given: dict[str, str],
+    *,
+    bounds: Bounds,
+    whole: bool,
 ) -> Verdict:
     """Judge the program in a text; with `whole` until the first test fails. Raises Unreadable.
 

@@ -74,7 +74,7 @@ class RustSource:
         if not names:
             return 0
         known = re.compile(r"\b(?:" + "|".join(map(re.escape, sorted(names))) + r")\b")
-        return len({assertion for assertion in self._asserts() if known.search(assertion)})
+        return len({said for said, code in self._asserts() if known.search(code)})
 
     def complaint(self) -> str:
         """Why its tests would say nothing, whatever they say; empty where they may."""
@@ -111,15 +111,16 @@ class RustSource:
     def _in_tests(self, place: int) -> bool:
         return any(begin <= place < end for begin, end in self.tests)
 
-    def _asserts(self) -> Iterator[str]:
-        """The asserts in the tests without white space, but not those of a thing with itself."""
+    def _asserts(self) -> Iterator[tuple[str, str]]:
+        """What the asserts in the tests hold, and its code; not those of a thing with itself."""
         for match in _ASSERT.finditer(self.code):
             if not self._in_tests(match.start()):
                 continue
             end = _closing(self.code, match.end() - 1)
-            sides = _parts(self.code, self.text, match.end(), end - 1)
-            if match[1] == "assert" or len(sides) < 2 or sides[0] != sides[1]:
-                yield match[1] + ",".join(sides[: 1 if match[1] == "assert" else 2])
+            sides = _parts(self.code, match.end(), end - 1)[: 1 if match[1] == "assert" else 2]
+            said = ["".join(self.text[begin:stop].split()) for begin, stop in sides]
+            if len(set(said)) == len(said) and sides:
+                yield match[1] + ",".join(said), self.code[sides[0][0] : sides[-1][1]]
 
 
 def read_rust(text: str) -> RustSource:
@@ -163,13 +164,13 @@ def _closing(code: str, place: int) -> int:
     return len(code)
 
 
-def _parts(code: str, text: str, begin: int, end: int) -> list[str]:
-    """What the commas of a call separate, without white space."""
+def _parts(code: str, begin: int, end: int) -> list[tuple[int, int]]:
+    """Where the parts of a call begin and end that its commas separate."""
     parts, depth, last = [], 0, begin
     for place in range(begin, end):
         depth += (code[place] in "([{") - (code[place] in ")]}")
         if code[place] == "," and not depth:
-            parts.append(text[last:place])
+            parts.append((last, place))
             last = place + 1
-    parts.append(text[last:end])
-    return ["".join(part.split()) for part in parts if part.strip()]
+    parts.append((last, end))
+    return [(first, after) for first, after in parts if code[first:after].strip()]

@@ -17,9 +17,7 @@ from cohort.rewards.sandbox.sandbox import Sandbox
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?", re.ASCII)
 
 
-def printed_right(
-    sandbox: Sandbox, source: str, case: Spoken, limits: Limits
-) -> tuple[bool, str]:
+def printed_right(sandbox: Sandbox, source: str, case: Spoken, limits: Limits) -> tuple[bool, str]:
     """Run the program on one input; whether its output is right, and what went wrong if it is not."""
     files = {"main.py": source.encode("utf-8", "surrogatepass")}
     report = sandbox.run(Program(files=files, limits=limits), case.input.encode())

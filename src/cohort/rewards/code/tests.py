@@ -67,15 +67,15 @@ def read_tests(column: Any, *, entry_point: str = "", before: str = "") -> Tests
     return tests
 
 
-def _cases(column: Any, *, entry_point: str, setup: str = "", **more: Any) -> list[Case]:
+def _cases(column: Any, *, entry_point: str, **more: Any) -> list[Case]:
     if isinstance(column, str):
-        return from_source(column, entry_point, setup)
+        return from_source(column, entry_point)
     if not isinstance(column, (list, tuple)):
         raise Unreadable(f"tests are {type(column).__name__}, not a list, a text or a table")
     cases: list[Case] = []
     for number, test in enumerate(column):
         if isinstance(test, str):
-            cases += from_source(test, entry_point, setup)
+            cases += from_source(test, entry_point)
         elif not isinstance(test, Mapping):
             raise Unreadable(f"test {number} is {type(test).__name__}")
         elif "input" in test or "output" in test:

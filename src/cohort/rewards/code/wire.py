@@ -63,7 +63,10 @@ def _plain(kind: Any, value: Any, depth: int, room: list[int]) -> list[Any]:
     name = kind.__name__
     if kind is dict:
         pairs = dict.items(value)
-        return [name, [[_encode(k, depth - 1, room), _encode(v, depth - 1, room)] for k, v in pairs]]
+        return [
+            name,
+            [[_encode(k, depth - 1, room), _encode(v, depth - 1, room)] for k, v in pairs],
+        ]
     if name in SEQUENCES:
         return [name, [_encode(item, depth - 1, room) for item in kind.__iter__(value)]]
     if kind is complex:
