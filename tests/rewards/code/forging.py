@@ -27,7 +27,7 @@ _SAID = {
     "done": """json.dumps([number(), "done"])""",
     "an opaque that is true": """json.dumps([number(), "value", ["opaque", "int", True]])""",
     "an opaque that is equal": """json.dumps([number(), "value", ["opaque", "Equal", "14"]])""",
-    "a subclass of a subclass": """json.dumps([number(), "value", ["sub", "A", ["sub", "B", ["int", "1"]]]])""",
+    "a subclass of a subclass": """json.dumps([number(), "value", ["sub", "A", ["sub", "B", []]]])""",
     "a subclass of nothing": """json.dumps([number(), "value", ["sub", "int", []]])""",
     "digits that are none": """json.dumps([number(), "value", ["int", "0x14 "]])""",
     "digits of another script": """json.dumps([number(), "value", ["int", "\\u0661\\u0664"]])""",
@@ -40,7 +40,7 @@ _SAID = {
     "half a surrogate": """'["' + number() + '","value",["str","' + chr(92) + 'ud800"]]'""",
     "a million brackets": """"[" * 1000000""",
     "brackets that close": """"[" * 100000 + "]" * 100000""",
-    "a node too deep": """'["' + number() + '","value",' + '["list",[' * 300 + '["none"]' + ']]' * 300 + ']'""",
+    "a node too deep": """'["' + number() + '","value",' + '["list",[' * 300 + ']]' * 300 + ']'""",
     "a million digits": """'["' + number() + '","value",["int","' + "9" * 1000000 + '"]]'""",
     "a line without an end": """b"x" * (5 * 2**20)""",
     "nothing but ends": """b"\\n" * 1000""",
@@ -176,7 +176,10 @@ def solve(numbers):
 """,
     "a list in itself": "def solve(numbers):\n    value = []\n    value.append(value)\n    return value\n",
     "an int without end": "def solve(numbers):\n    return 1 << (2**27)\n",
-    "a name that looks the same": "def s\u043elve(numbers):\n    return sum(n * n for n in numbers if n % 2 == 0)\n",
+    "a name that looks the same": """
+def s\u043elve(numbers):
+    return sum(n * n for n in numbers if n % 2 == 0)
+""",
     "a name that is nothing": "solve = 20\n",
     "an int whose kinds lie": """
 class K(type(int)):

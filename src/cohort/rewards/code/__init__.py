@@ -1,1 +1,1 @@
-"""What a program that the model wrote is worth: Python against tests, Rust with cargo. Nothing runs in this process."""
+"""What a program of the model is worth: Python against tests, Rust with cargo. Nothing of it runs here."""

@@ -2,8 +2,9 @@
 
 `assert f(2) == 4`, `assert 4 == f(2)`, `assert f(2) is None`, `assert f(2)` and `assert not f(2)` are
 translated, alone or as the body of `def check(candidate)`. Arguments that are no literals are made in
-the candidate's process: they are inputs, whatever it makes of them. Whatever else a test does (loops, other functions, inexact comparisons) stays code, and is
-run as a `Check` in a sandbox without the candidate. `assert True` tests nothing and is left out.
+the candidate's process: they are inputs, whatever it makes of them. Whatever else a test does (loops,
+other functions, inexact comparisons) stays code, and is run as a `Check` in a sandbox without the
+candidate. `assert True` tests nothing and is left out.
 """
 
 from __future__ import annotations

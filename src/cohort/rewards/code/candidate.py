@@ -19,7 +19,6 @@ from cohort.rewards.code.exchange import exchanged
 from cohort.rewards.code.nodes import MalformedError, checked, parsed
 from cohort.rewards.code.wire import line_of
 from cohort.rewards.sandbox.program import Limits, Program
-from cohort.rewards.sandbox.session import Session
 from cohort.rewards.sandbox.sandbox import Sandbox
 
 KINDS = ("value", "raised", "done", "missing")

@@ -8,7 +8,7 @@ from typing import Any
 Node = list[Any]
 
 
-class Unreadable(Exception):  # noqa: N818 - it is a verdict on a column, not a fault of the program
+class Unreadable(Exception):
     """What is wrong with the tests of a problem."""
 
 
@@ -46,7 +46,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A call whose arguments are made by the setup, in the candidate's process."""
+    """A call whose arguments are no literals; they are made in the candidate's process."""
 
     source: str
     expected: Expected

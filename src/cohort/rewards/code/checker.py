@@ -37,10 +37,12 @@ class Judge:
             os.dup2(nowhere, number)
 
     def say(self, *message: object) -> None:
+        """Tell the judge something."""
         self.says.write(self.wire.line_of(message))
         self.says.flush()
 
     def heard(self) -> Any:
+        """What it says next."""
         return json.loads(self.hears.readline())
 
     def stand_in(self, name: str) -> Any:
@@ -83,7 +85,7 @@ def main() -> None:
     judge = Judge()
     try:
         check(judge, judge.heard())
-    except BaseException as error:  # a check that does not end well has failed, whatever it raised
+    except BaseException as error:  # noqa: BLE001 - a check that does not end well has failed
         judge.say("failed", type(error).__name__)
     else:
         judge.say("passed")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cohort.data import keyed
-from cohort.rewards.code.exchange import exchanged
 from cohort.rewards.code.cases import Check
+from cohort.rewards.code.exchange import exchanged
 from cohort.rewards.code.nodes import MalformedError, checked, parsed
 from cohort.rewards.code.wire import line_of
 from cohort.rewards.sandbox.program import Limits, Program
@@ -25,11 +25,28 @@ MEMORY_BYTES = 2**30
 
 
 def holds(trial: Trial, check: Check) -> bool:
-    """Whether the check ends well. Raises TamperedError where the candidate did not play fair."""
+    """Whether the check ends well, twice. Raises TamperedError where the candidate did not play fair.
+
+    The order of its calls cannot be changed, so before the second time one of them is made once more:
+    a candidate that goes by how often it was called is then off by one.
+    """
+    calls: list[list[Any]] = []
+    if not _holds_once(trial, check, calls):
+        return False
+    if len(calls) < 2 or trial.tests.fresh_process:
+        return True
+    again = trial.ask(calls[keyed.digest("call again", check.source) % len(calls)])
+    if again.kind == "silent":
+        return False
+    trial.trouble = ""
+    return _holds_once(trial, check, [])
+
+
+def _holds_once(trial: Trial, check: Check, calls: list[list[Any]]) -> bool:
     left = trial.deadline - time.monotonic()
     limits = Limits(
-        wall_seconds=left + 1,
-        cpu_seconds=left + 1,
+        wall_seconds=max(left, 0.0) + 1,
+        cpu_seconds=max(left, 0.0) + 1,
         memory_bytes=MEMORY_BYTES,
         output_bytes=64 * 2**20,
     )
@@ -41,8 +58,10 @@ def holds(trial: Trial, check: Check) -> bool:
             kind, *told = ["failed", "no verdict"] if line is None else parsed(line)
             if kind != "call":
                 trial.trouble = trial.trouble or ("" if kind == "passed" else f"{told[0]}"[:100])
-                return bool(kind == "passed")
-            message = line_of(_answered(trial, *told))
+                return bool(kind == "passed") and not trial.trouble
+            name, arguments, keywords = told
+            calls.append(["call", name, checked(arguments), checked(keywords)])
+            message = line_of(_answered(trial, calls[-1]))
     except MalformedError as error:
         trial.trouble = f"the check said what it cannot say: {error}"
         return False
@@ -62,9 +81,8 @@ def _asked(trial: Trial, check: Check) -> dict[str, Any]:
     }
 
 
-def _answered(trial: Trial, name: str, arguments: Any, keywords: Any) -> list[Any]:
+def _answered(trial: Trial, question: list[Any]) -> list[Any]:
     """What the check is told of one call: a value, or the name of what was raised."""
-    question = ["call", name, checked(arguments), checked(keywords)]
     answer = trial.ask(question)
     if answer.kind == "value":
         return ["value", answer.told]

@@ -74,9 +74,7 @@ def answer(wired: Any, kind: str, *given: Any) -> list[Any]:
         name, arguments, keywords = given
         called = function(name)
         return ["value", wired.encode(called(*wired.decode(arguments), **wired.decode(keywords)))]
-    except (
-        BaseException
-    ) as error:  # the candidate's, whatever it is: even an exit is only an answer
+    except BaseException as error:  # noqa: BLE001 - the candidate's: even an exit is only an answer
         return ["raised", type(error).__name__]
 
 

@@ -61,21 +61,26 @@ def _check(node: Any, depth: int, room: list[int]) -> None:
         raise MalformedError("too deep or too large")
     if not isinstance(node, list) or not node or not isinstance(node[0], str):
         raise MalformedError("no node")
-    name, *told = node
-    if name == "sub":
-        if len(told) != 2 or not _is_name(told[0]) or told[1][:1] in (["sub"], ["opaque"]):
-            raise MalformedError("no subclass")
-        _check(told[1], depth - 1, room)
-    elif name == "dict" or name in SEQUENCES:
-        if len(told) != 1 or not isinstance(told[0], list):
-            raise MalformedError(f"no {name}")
-        for item in told[0]:
-            if name == "dict" and (not isinstance(item, list) or len(item) != 2):
-                raise MalformedError("no dict")
-            for part in item if name == "dict" else [item]:
-                _check(part, depth - 1, room)
-    elif name not in _SCALARS or not _SCALARS[name](told):
-        raise MalformedError("no value")
+    for inside in _inside(*node):
+        _check(inside, depth - 1, room)
+
+
+def _inside(name: str, *told: Any) -> list[Any]:
+    """The nodes in a node of this form."""
+    if name == "sub" and len(told) == 2 and _is_name(told[0]) and _is_base(told[1]):
+        return [told[1]]
+    if name in SEQUENCES and len(told) == 1 and isinstance(told[0], list):
+        return told[0]
+    if name == "dict" and len(told) == 1 and isinstance(told[0], list):
+        if all(isinstance(pair, list) and len(pair) == 2 for pair in told[0]):
+            return [part for pair in told[0] for part in pair]
+    elif name in _SCALARS and _SCALARS[name](list(told)):
+        return []
+    raise MalformedError(f"no node of {name[:20]!r}")
+
+
+def _is_base(node: Any) -> bool:
+    return isinstance(node, list) and bool(node) and node[0] not in ("sub", "opaque", "none")
 
 
 def _is_name(told: Any) -> bool:
@@ -156,9 +161,8 @@ def _near(expected: Any, given: Any, tolerance: float) -> bool:
         return type(expected) is type(given) and bool(expected == given)
     if expected[:1] == ["opaque"] or given[:1] == ["opaque"]:
         return False
-    if tolerance and _float(expected) is not None and _float(given) is not None:
-        wanted, found = _float(expected), _float(given)
-        assert wanted is not None and found is not None
+    wanted, found = (_float(expected), _float(given)) if tolerance else (None, None)
+    if wanted is not None and found is not None:
         return math.isclose(wanted, found, rel_tol=tolerance, abs_tol=tolerance)
     return len(expected) == len(given) and all(
         _near(a, b, tolerance) for a, b in zip(expected, given, strict=True)

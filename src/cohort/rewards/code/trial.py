@@ -79,6 +79,7 @@ class Trial:
         self.candidate: Candidate | None = None
         self.started = 0
         self.trouble = ""
+        self.is_hopeless = False
 
     def __enter__(self) -> Trial:
         return self
@@ -95,7 +96,7 @@ class Trial:
             passed += right
             if not right:
                 reason = reason or self.trouble or "a wrong answer"
-                if not to_the_end or self.trouble.startswith("there is no "):
+                if self.is_hopeless or not to_the_end:
                     break
             if self.tests.fresh_process:
                 self.ended()
@@ -106,7 +107,7 @@ class Trial:
             right, self.trouble = printed_right(self.sandbox, self._program(), case, self._limits())
             return right
         if isinstance(case, Check):
-            return holds(self, case) and not self.trouble
+            return holds(self, case)
         answer = self.ask(case.question)
         if answer.kind != "value":
             return False
@@ -136,6 +137,7 @@ class Trial:
     def _start(self) -> bool:
         if self.started == PROCESSES and not self.tests.fresh_process:
             self.trouble = f"its process ended or was silent {PROCESSES} times"
+            self.is_hopeless = True
             return False
         self.started += 1
         self.candidate = Candidate(self.sandbox, self._program(), self._limits())
@@ -145,6 +147,7 @@ class Trial:
         if loaded.kind == "done" and self.tests.setup:
             loaded = self._heard(["setup", self.tests.setup])
         if loaded.kind != "done":
+            self.is_hopeless = True  # what cannot be loaded cannot be loaded a second time
             self.ended()
         return loaded.kind == "done"
 
