@@ -93,6 +93,14 @@ def test_bytes_before_the_question_are_tampering(sandbox: Sandbox) -> None:
     assert verdict.passed == 0
 
 
+def test_what_is_said_past_the_driver_is_an_answer_and_no_more(sandbox: Sandbox) -> None:
+    """The programs of `forging` do reach the pipe: what they lack is the value to say there."""
+    program = FORGING["says done"].replace('"done"', '"value", ["int", "14"]')
+    for expected in (0x14, 15):
+        tests = {"entry_point": "solve", "tests": [{"args": [[]], "expected": expected}]}
+        assert judged(sandbox, program, tests).passed == (expected == 0x14)
+
+
 def test_a_check_may_expect_that_something_is_raised(sandbox: Sandbox) -> None:
     check = "def check(f):\n    try:\n        f('a')\n    except ValueError:\n        return\n"
     check += "    assert False"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -114,21 +114,15 @@ def _program(
 
 @lru_cache(maxsize=4)
 def _knowledge(sandbox: Sandbox, found: Toolchain) -> bytes:
-    """What cargo found out about this compiler while it built and tested an empty library."""
-    words = "build --offline && cargo test --offline --lib && cargo clippy --offline"
-    script = f"(cargo {words}) >/dev/null 2>&1; cat {KNOWLEDGE}"
-    program = _program(found, {"src/lib.rs": b""}, ("build",), ASKING_SECONDS * 2, 2**30)
-    shell = Program(
-        files=program.files,
-        command=("/bin/sh", "-c", script),
-        environment=program.environment,
-        readable=program.readable,
-        limits=program.limits,
-    )
-    report = sandbox.run(shell)
-    if report.end != "exited":
+    """What cargo found out about this compiler while it built an empty library. Raises RewardError."""
+    commands = [f"{found.cargo} {word} --offline --lib >&2" for word in ("build", "test", "clippy")]
+    script = " && ".join([*commands, f"cat {KNOWLEDGE}"])
+    program = _program(found, {"src/lib.rs": b""}, ("build",), ASKING_SECONDS * 2, 2**31)
+    report = sandbox.run(replace(program, command=("/bin/sh", "-c", script)))
+    if report.end != "exited" or report.code:
+        last = report.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
         raise RewardError(
-            f"cargo does not run in the sandbox: {report.end}, {report.stderr[-200:]!r}",
-            "try `cargo build` on an empty library",
+            f"cargo does not run in the sandbox ({sandbox.tier}): {report.end}, {last[:200]}",
+            "it has to start processes; try `cargo build` on an empty library",
         )
     return report.stdout if len(report.stdout) <= KNOWLEDGE_BYTES else b""

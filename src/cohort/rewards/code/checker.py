@@ -54,7 +54,7 @@ class Judge:
             kind, told = self.heard()
             if kind == "value":
                 return self.wire.decode(told)
-            own = getattr(builtins, told, None)
+            own: Any = getattr(builtins, told, None)
             fits = isinstance(own, type) and issubclass(own, Exception)
             raise (own if fits and own is not AssertionError else OfTheCandidateError)(told)
 
