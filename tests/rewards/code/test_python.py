@@ -116,6 +116,21 @@ def test_a_process_for_each_test_forgets(sandbox: Sandbox) -> None:
     assert judged(sandbox, program, {**tests, "fresh_process": True}) == Verdict(3, 3)
 
 
+def test_what_comes_before_is_run_before_and_by_itself(sandbox: Sandbox) -> None:
+    """An answer may begin with an import of the future, and use what the problem gives."""
+    program = "from __future__ import annotations\ndef f(n: Missing) -> int:\n    return twice(n)\n"
+    tests = {"tests": "assert f(2) == 4", "before": "def twice(n):\n    return 2 * n"}
+    assert judged(sandbox, program, tests) == Verdict(1, 1)
+
+
+def test_a_whole_program_that_hangs_is_ended_in_time(sandbox: Sandbox) -> None:
+    tests = [{"input": str(n), "output": str(n)} for n in range(9)]
+    bounds = Bounds(seconds=0.2)
+    text = "```python\nwhile True: pass\n```"
+    verdict = verdict_on(sandbox, text, tests, {}, bounds=bounds, whole=False)
+    assert (verdict.passed, verdict.reason) == (0, "it met its limit: wall")
+
+
 def test_a_program_that_does_not_end_well_printed_nothing(sandbox: Sandbox) -> None:
     tests = [{"input": "1", "output": "1"}, {"input": "2", "output": "2 "}]
     program = "n = input()\nprint(n, end='\\n\\n')\nraise SystemExit(n == '2')"

@@ -39,8 +39,10 @@ class Answer:
 class Candidate:
     """One process of a candidate, from its start until `close`."""
 
-    def __init__(self, sandbox: Sandbox, source: str, limits: Limits) -> None:
-        files = {**_driver(), "candidate.py": source.encode("utf-8", "surrogatepass")}
+    def __init__(self, sandbox: Sandbox, source: str, limits: Limits, *, before: str = "") -> None:
+        sources = {"before.py": before, "candidate.py": source}
+        encoded = {name: text.encode("utf-8", "surrogatepass") for name, text in sources.items()}
+        files = {**_driver(), **encoded}
         self.session = sandbox.start(Program(files=files, limits=limits))
 
     def __enter__(self) -> Candidate:

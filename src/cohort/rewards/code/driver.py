@@ -62,7 +62,9 @@ def answer(wired: Any, kind: str, *given: Any) -> list[Any]:
     """What is said to one question."""
     try:
         if kind == "load":
-            module("candidate", os.path.join(FOLDER, "candidate.py"))
+            module("candidate", os.path.join(FOLDER, "before.py"))
+            with open(os.path.join(FOLDER, "candidate.py"), "rb") as file:
+                run(file.read(), "candidate.py", sys.modules["candidate"])
             missing = [name for name in given if not hasattr(sys.modules["candidate"], name)]
             return ["missing", missing[0]] if missing else ["done"]
         if kind == "setup":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cohort.data import keyed
@@ -104,8 +104,7 @@ class Trial:
 
     def _passes(self, case: Case) -> bool:
         if isinstance(case, Spoken):
-            right, self.trouble = printed_right(self.sandbox, self._program(), case, self._limits())
-            return right
+            return self._prints(case)
         if isinstance(case, Check):
             return holds(self, case)
         answer = self.ask(case.question)
@@ -140,7 +139,8 @@ class Trial:
             self.is_hopeless = True
             return False
         self.started += 1
-        self.candidate = Candidate(self.sandbox, self._program(), self._limits())
+        limits, before = self.bounds.limits, self.tests.before
+        self.candidate = Candidate(self.sandbox, self.source, limits, before=before)
         loaded = self._heard(["load", *self._needed()])
         if loaded.kind == "missing":
             self.trouble = f"there is no {loaded.told}"
@@ -165,8 +165,11 @@ class Trial:
         name = self.tests.entry_point
         return [name.partition(".")[0]] if name else []
 
-    def _program(self) -> str:
-        return f"{self.tests.before}\n\n{self.source}" if self.tests.before else self.source
-
-    def _limits(self) -> Limits:
-        return self.bounds.limits
+    def _prints(self, case: Spoken) -> bool:
+        if self.left() <= 0:
+            self.trouble = "no time was left"
+            return False
+        before, limits = self.tests.before, replace(self.bounds.limits, wall_seconds=self.left())
+        source = f"{before}\n\n{self.source}" if before else self.source
+        right, self.trouble = printed_right(self.sandbox, source, case, limits)
+        return right
