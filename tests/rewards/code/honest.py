@@ -23,7 +23,10 @@ FUNCTIONS: dict[str, tuple[str, Callable[[list[int], int], Any]]] = {
     "power": ("sum(numbers) ** K", lambda n, k: sum(n) ** k),
     "text": ("str(K).join(map(str, numbers))", lambda n, k: str(k).join(map(str, n))),
     "bytes": ("bytes(n % 256 for n in numbers) * K", lambda n, k: bytes(x % 256 for x in n) * k),
-    "nothing": ("None if len(numbers) < K else list(numbers)", lambda n, k: None if len(n) < k else n),
+    "nothing": (
+        "None if len(numbers) < K else list(numbers)",
+        lambda n, k: None if len(n) < k else n,
+    ),
     "nested": ("[[n] * (K % 3) for n in numbers]", lambda n, k: [[x] * (k % 3) for x in n]),
     "complex": ("complex(sum(numbers), K)", lambda n, k: complex(sum(n), k)),
 }
