@@ -27,6 +27,8 @@ PROOFS = {
     "fuzz_data": "mutated data files: the same, file and line named",
     "fuzz_tokenizers": "mutated tokenizers and templates: the same",
     "exit_truth": "scenarios: exit code 0 exactly when the work was done",
+    "grader_tampering": "programs that tamper with their grader: none is taken for a right one",
+    "grader_honest": "right programs: all of their tests are passed",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""

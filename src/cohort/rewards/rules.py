@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
+from cohort.rewards.code.python import python
+from cohort.rewards.code.rust import rust
 from cohort.rewards.reading import Text, found_answer, text_of, texts
 
 LONGEST_NUMBER = 60
@@ -69,6 +71,8 @@ BUILT_IN: dict[str, Callable[..., object]] = {
     "format": has_format,
     "length": length,
     "mentions": mentions,
+    "python": python,
+    "rust": rust,
 }
 """The names that a recipe may use, and their functions."""
 
