@@ -84,7 +84,9 @@ def measure(runner: Runner, name: str, steps: int, *, short: bool) -> dict[str, 
     failed = {}
     for way, turn in order:
         try:
-            found[way].append(runner.run(turn))
+            one = runner.run(turn)
+            found[way].append(one)
+            print(f"{name} {way}: {json.dumps(one['steps'])}", flush=True)  # what is cut is not lost
         except TurnError as error:
             failed[way] = str(error)
             print(f"{way} failed: {error}", flush=True)
