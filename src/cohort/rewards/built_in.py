@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cohort.rewards.classifier import classifier
+from cohort.rewards.endpoint import endpoint
+from cohort.rewards.judge.judge import judge
 from cohort.rewards.rules import correct, has_format, length, mentions
 
 BUILT_IN: dict[str, Callable[..., object]] = {
@@ -11,5 +14,8 @@ BUILT_IN: dict[str, Callable[..., object]] = {
     "format": has_format,
     "length": length,
     "mentions": mentions,
+    "classifier": classifier,
+    "endpoint": endpoint,
+    "judge": judge,
 }
 """The names that a recipe may use, and their functions."""
