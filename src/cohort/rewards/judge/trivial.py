@@ -35,8 +35,9 @@ def is_trivial(answer: str, reference: str = "") -> bool:
 
 
 def _bare(text: str) -> str:
-    """Small letters, without what is invisible, without punctuation, single spaces."""
-    normal = unicodedata.normalize("NFKC", text).casefold()
+    """Small letters, without what is invisible or empty, without punctuation, single spaces."""
+    filled = re.sub(r"\\[A-Za-z]+\s*\{\s*\}", "", text)  # \boxed{}
+    normal = unicodedata.normalize("NFKC", filled).casefold()
     visible = (c for c in normal if unicodedata.category(c)[0] not in "CM" or c.isspace())
     unquoted = re.sub("['’`]", "", "".join(visible))  # noqa: RUF001
     return " ".join(
