@@ -35,7 +35,7 @@ from tests.rewards.services.urls import LITERAL, NAMED
 
 HARMLESS = FORM.question(PROBLEM, "42", "").body
 PATIENCE = Patience(seconds=5.0, attempt_seconds=5.0, retries=1, concurrency=4)
-FEWEST_LIVE = 30
+FEWEST_LIVE = {False: 30, True: 5}
 
 
 def prove(short: bool, seed: int) -> dict[str, object]:
@@ -55,13 +55,14 @@ def prove(short: bool, seed: int) -> dict[str, object]:
     for attack, outcome in zip(MASTER_KEYS, judged(generous, MASTER_KEYS), strict=True):
         if outcome != Scored(0.0):
             failures.append(f"{attack!r}: was judged, {outcome}")
-    repeated = judged(parrot, TALKING)
-    for attack, outcome in zip(TALKING, repeated, strict=True):
+    talking = TALKING[::5] if short else TALKING
+    repeated = judged(parrot, talking)
+    for attack, outcome in zip(talking, repeated, strict=True):
         by_rule = len(attack) > MOST_CHARACTERS or is_trivial(attack)
         if not isinstance(outcome, Failed) and not by_rule:
             failures.append(f"{attack[:40]!r}: repeated, it made {outcome}")
-    live = sum(_naive_passes(attack) for attack in TALKING)
-    if live < FEWEST_LIVE:
+    live = sum(_naive_passes(attack) for attack in talking)
+    if live < FEWEST_LIVE[short]:
         failures.append(f"the attacks: only {live} work on a prompt without mark and escapes")
     urls, connects = _urls(failures)
     asked = len(attacks) + len(urls) + 1
