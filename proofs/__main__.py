@@ -27,6 +27,8 @@ PROOFS = {
     "fuzz_data": "mutated data files: the same, file and line named",
     "fuzz_tokenizers": "mutated tokenizers and templates: the same",
     "exit_truth": "scenarios: exit code 0 exactly when the work was done",
+    "judge_faults": "a judge's service fails in every way: no reward made up, deadlines kept",
+    "judge_attacks": "answers that attack their judge: none passes; URLs: no forbidden connect",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""
@@ -42,7 +44,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    alone = [name for name in asked.only if name == "waits"]  # it measures time
+    alone = [name for name in asked.only if name in ("waits", "judge_faults")]  # they measure time
     with ThreadPoolExecutor(asked.jobs) as pool:
         together = [name for name in asked.only if name not in alone]
         results = dict(

@@ -34,7 +34,7 @@ from tests.rewards.services.fault_server import serving
 from tests.rewards.services.urls import LITERAL, NAMED
 
 HARMLESS = FORM.question(PROBLEM, "42", "").body
-PATIENCE = Patience(seconds=5.0, attempt_seconds=5.0, retries=1, concurrency=4)
+PATIENCE = Patience(deadline_seconds=5.0, attempt_seconds=5.0, retry_budget=1, concurrency=4)
 FEWEST_LIVE = {False: 30, True: 5}
 
 

@@ -22,7 +22,6 @@ from cohort.rewards.asked import MemoryJournal
 from cohort.rewards.judge.judge import Trial
 from cohort.rewards.judge.prompt import Form
 from cohort.rewards.outcome import Failed, Outcome, Scored
-from cohort.rewards.services.address import Destination
 from cohort.rewards.services.asking import Patience, Service, share
 from cohort.rewards.services.secret import Secret
 from proofs.command import main
@@ -33,7 +32,7 @@ ANSWERS = ("41", "42", "43")
 MOST_OVERSHOOT_SECONDS = 0.5
 SHORT = 12
 TRIAL = Trial(Form(model="m", rubric="Is it 42?", points=0, structured=True, most_tokens=64))
-PATIENCE = Patience(seconds=2.0, attempt_seconds=1.2, retries=3, concurrency=3)
+PATIENCE = Patience(deadline_seconds=2.0, attempt_seconds=1.2, retry_budget=3, concurrency=3)
 
 
 def prove(short: bool, seed: int) -> dict[str, object]:
@@ -55,10 +54,16 @@ def prove(short: bool, seed: int) -> dict[str, object]:
             failures.append(f"{name}: {overshoots[name]:.2f} s after the deadline")
     for name, begin in HEALING.items():
         with begin() as target:
-            outcomes = ask(target, dataclasses.replace(PATIENCE, seconds=10.0, retries=6), ANSWERS)
+            outcomes = ask(
+                target,
+                dataclasses.replace(PATIENCE, deadline_seconds=10.0, retry_budget=6),
+                ANSWERS,
+            )
         if outcomes != [Scored(1.0)] * len(ANSWERS):
             failures.append(f"{name}: {outcomes}")
-    replayed = _replays(4 if short else 12, failures)
+    replayed = 4 if short else 12
+    for number in range(replayed):
+        replay(number, replayed, failures)
     asked = len(names) + len(HEALING) + replayed
     return {
         "name": "faults of a judge's service",
@@ -102,39 +107,36 @@ def _wrong(outcomes: list[Outcome], kind: str, retryable: bool) -> Iterator[str]
             yield "its reason shows the key"
 
 
-def _replays(count: int, failures: list[str]) -> int:
-    """Services that fail for some questions, asked again when they fail for all."""
+def replay(number: int, count: int, failures: list[str]) -> None:
+    """A service that fails for some questions, asked again when it fails for all."""
     answers = tuple(str(n) for n in range(40))
+    part = number / count
     patience = dataclasses.replace(
-        PATIENCE, retries=0, seconds=20.0, attempt_seconds=20.0, concurrency=8
+        PATIENCE, retry_budget=0, deadline_seconds=30.0, attempt_seconds=20.0, concurrency=8
     )
-    for number in range(count):
-        part = number / count
+    dead = [False]
 
-        def reply(body: bytes, part: float = part, number: int = number) -> bytes:
-            if share(body.decode(), str(number)) < part:
-                return response(b"", "500 No")
-            return good(body, "pass" if share(body.decode()) < 0.5 else "fail")
+    def reply(body: bytes) -> bytes:
+        if dead[0] or share(body.decode(), str(number)) < part:
+            return response(b"", "500 No")
+        return good(body, "pass" if share(body.decode()) < 0.5 else "fail")
 
-        journal = MemoryJournal()
-        with serving(reply)() as server:
-            first = ask(Target(at(server)), patience, answers, journal)
-            kept, asked = dict(journal.answers), server.connections
-            port = server.port
-        with serving(lambda body: response(b"", "500 No"))() as dead:
-            where = Destination("http", "127.0.0.1", port, "/v1/chat/completions")
-            second = ask(Target(where), patience, answers, journal)
-            assert not dead.connections, "another service was asked"
-        scored = [n for n, outcome in enumerate(first) if isinstance(outcome, Scored)]
-        if len(scored) != len(kept) or asked != len(answers) or (part == 0) != (len(scored) == 40):
-            failures.append(
-                f"replay {number}: {len(scored)} scored, {len(kept)} kept, {asked} asked"
-            )
-        if [first[n] for n in scored] != [second[n] for n in scored] or journal.answers != kept:
-            failures.append(f"replay {number}: other outcomes")
-        if any(isinstance(o, Scored) for n, o in enumerate(second) if n not in scored):
-            failures.append(f"replay {number}: a reward out of nothing")
-    return count
+    journal = MemoryJournal()
+    with serving(reply)() as server:
+        first = ask(Target(at(server)), patience, answers, journal)
+        kept, asked = dict(journal.answers), server.connections
+        dead[0] = True
+        second = ask(Target(at(server)), patience, answers, journal)
+        again = server.connections - asked
+    scored = [n for n, outcome in enumerate(first) if isinstance(outcome, Scored)]
+    if len(scored) != len(kept) or asked != len(answers) or (part == 0) != (len(scored) == 40):
+        failures.append(f"replay {number}: {len(scored)} scored, {len(kept)} kept, {asked} asked")
+    if [repr(first[n]) for n in scored] != [repr(second[n]) for n in scored]:
+        failures.append(f"replay {number}: other outcomes")
+    if again != len(answers) - len(scored) or journal.answers != kept:
+        failures.append(f"replay {number}: {again} asked again")
+    if any(isinstance(outcome, Scored) for n, outcome in enumerate(second) if n not in scored):
+        failures.append(f"replay {number}: a reward out of nothing")
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def test_another_count_or_no_list_is_a_failure_of_all(body: bytes) -> None:
 
 def test_a_service_that_fails_gives_no_reward() -> None:
     with serving(lambda body: response(b"[1, 1]", "500 No"))() as server:
-        said = asked(server, ["a", "b"], retries=0)
+        said = asked(server, ["a", "b"], retry_budget=0)
     assert said == [Failed("unreachable", f"http://127.0.0.1:{server.port} answers 500", True)] * 2
 
 
@@ -91,7 +91,7 @@ def test_a_replay_is_the_same_without_a_request() -> None:
     ("options", "said"),
     [
         ({"answers_per_request": 0}, "answers_per_request"), ({"when": [object()]}, "not JSON"),
-        ({"number": [float("nan")]}, "not JSON"), ({"seconds": "1"}, "cannot be asked"),
+        ({"number": [float("nan")]}, "not JSON"), ({"deadline_seconds": "1"}, "cannot be asked"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_sent_is_refused(options: dict[str, Any], said: str) -> None:

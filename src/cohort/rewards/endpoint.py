@@ -32,9 +32,9 @@ async def endpoint(  # noqa: PLR0913  # the parameters of a reward are its optio
     url: str = "",
     key_variable: str = "",
     answers_per_request: int = 64,
-    seconds: float = 120.0,
+    deadline_seconds: float = 60.0,
     attempt_seconds: float = 30.0,
-    retries: int = 20,
+    retry_budget: int = 20,
     concurrency: int = 8,
     journal: Journal | None = None,
     completion_ids: object = None,
@@ -52,8 +52,9 @@ async def endpoint(  # noqa: PLR0913  # the parameters of a reward are its optio
             f"answers_per_request is {answers_per_request!r:.40}", "it is a whole number from 1 on"
         )
     patience = Patience(
-        seconds=seconds, attempt_seconds=attempt_seconds, retries=retries, concurrency=concurrency
-    )
+        deadline_seconds=deadline_seconds, attempt_seconds=attempt_seconds,
+        retry_budget=retry_budget, concurrency=concurrency,
+    )  # fmt: skip
     service = Service(
         destination(url), key_from(key_variable), patience, journal or MemoryJournal()
     )

@@ -128,7 +128,8 @@ def _full() -> Iterator[Target]:
 
 
 @contextmanager
-def _self_signed() -> Iterator[Target]:
+def self_signed() -> Iterator[tuple[Target, str]]:
+    """A good server over TLS, with the file of a certificate that nobody else has signed."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "both.pem"
         subprocess.run(
@@ -141,7 +142,13 @@ def _self_signed() -> Iterator[Target]:
         )  # fmt: skip
         file.write_text(file.read_text() + Path(str(file) + ".crt").read_text())
         with Server(over_tls(str(file), _well)) as server:
-            yield Target(at(server, "https"))
+            yield Target(at(server, "https")), str(file) + ".crt"
+
+
+@contextmanager
+def _untrusted() -> Iterator[Target]:
+    with self_signed() as (target, _):
+        yield target
 
 
 def _well(connection: socket.socket) -> None:
@@ -226,7 +233,7 @@ FAULTS: dict[str, Fault] = {
     "TLS to a server without": Fault(_raw(_well, "https")),
     "TLS that never shakes hands": Fault(_raw(_wait, "https")),
     "TLS closed in the handshake": Fault(_raw(lambda c: c.recv(9) and None, "https")),
-    "certificate of its own": Fault(_self_signed, retryable=False),
+    "certificate of its own": Fault(_untrusted, retryable=False),
     "status line by drops": Fault(_reply(lambda body: dripping(good(body), 0.2))),
     "headers by drops": Fault(_reply(lambda body: _slow_headers())),
     "headers without end": Fault(_reply(_endless(b"HTTP/1.1 200 OK\r\n", b"X-Y: 1\r\n" * 500))),

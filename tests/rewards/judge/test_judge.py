@@ -157,9 +157,9 @@ def test_a_journal_replays_every_verdict_and_nothing_is_asked_again() -> None:
         ({"rubric_file": "x"}, "two rubrics"), ({"agreement": 2.0}, "agreement"),
         ({"canaries": "a"}, "canaries"),
         ({"rubric": "", "rubric_file": "/none"}, "cannot be read"), ({"most_tokens": 0}, "most_tokens"),
-        ({"seconds": 0.0}, "cannot be asked"), ({"concurrency": 0}, "cannot be asked"),
+        ({"deadline_seconds": 0.0}, "cannot be asked"), ({"concurrency": 0}, "cannot be asked"),
         ({"url": ""}, "no url"),
-        ({"retries": True}, "cannot be asked"), ({"key_variable": "sk-1"}, "no name of an environment"),
+        ({"retry_budget": True}, "cannot be asked"), ({"key_variable": "sk-1"}, "no name of an environment"),
     ],
 )  # fmt: skip
 def test_an_option_that_makes_no_sense_is_refused(options: dict[str, Any], said: str) -> None:

@@ -16,6 +16,8 @@ ANSWERS = [
     "Solution: salt water",
     "e",
     "No.",
+    "None",
+    "OK",
 ]
 
 

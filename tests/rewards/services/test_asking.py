@@ -24,7 +24,13 @@ BUSY = response(b"", "503 No")
 def asked(
     server: Server, bodies: Sequence[bytes], journal: MemoryJournal | None = None, **patience: float
 ) -> list[str | Failed]:
-    given = {"seconds": 10.0, "attempt_seconds": 5.0, "retries": 0, "concurrency": 4, **patience}
+    given = {
+        "deadline_seconds": 10.0,
+        "attempt_seconds": 5.0,
+        "retry_budget": 0,
+        "concurrency": 4,
+        **patience,
+    }
     to = destination(server.url)
     service = Service(to, Secret("canary-77aa"), Patience(**given), journal or MemoryJournal())  # type: ignore[arg-type]
     return asyncio.run(service.answers(bodies, lambda text: text))
@@ -32,7 +38,7 @@ def asked(
 
 def test_the_retries_of_all_questions_together_are_as_many_as_stated() -> None:
     with serving(lambda body: BUSY)() as server:
-        said = asked(server, [b"a", b"b", b"c"], retries=2)
+        said = asked(server, [b"a", b"b", b"c"], retry_budget=2)
         assert all(isinstance(answer, Failed) for answer in said)
         assert server.connections == 3 + 2
 
@@ -62,7 +68,7 @@ def test_a_pause_that_the_service_asks_for_is_kept() -> None:
         return response(b"yes") if came[1:] else response(b"", "429 No", "Retry-After: 1\r\n")
 
     with serving(reply)() as server:
-        assert asked(server, [b"a"], retries=1) == ["yes"]
+        assert asked(server, [b"a"], retry_budget=1) == ["yes"]
     assert came[1] - came[0] >= 1.0
 
 
@@ -73,7 +79,7 @@ def test_one_slow_answer_does_not_cost_the_others_theirs() -> None:
         return response(body)
 
     with serving(reply)() as server:
-        said = asked(server, [b"a", b"slow", b"b"], seconds=0.5)
+        said = asked(server, [b"a", b"slow", b"b"], deadline_seconds=0.5)
     assert (said[0], said[2]) == ("a", "b")
     assert isinstance(said[1], Failed)
     assert (said[1].kind, said[1].retryable) == ("unreachable", True)
@@ -119,7 +125,11 @@ def test_a_call_within_a_running_loop_leaves_nothing_behind() -> None:
             to = destination(server.url)
             for _ in range(2):
                 service = Service(
-                    to, None, Patience(seconds=0.3, attempt_seconds=0.3, retries=0, concurrency=1)
+                    to,
+                    None,
+                    Patience(
+                        deadline_seconds=0.3, attempt_seconds=0.3, retry_budget=0, concurrency=1
+                    ),
                 )
                 await service.answers([b"a"], lambda text: text)
         return len(asyncio.all_tasks())

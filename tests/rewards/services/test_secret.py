@@ -11,7 +11,7 @@ from cohort.rewards.services.asking import Patience, Service
 from cohort.rewards.services.secret import Secret, key_from
 
 KEY = "canary-5d1e90aa"
-PATIENCE = Patience(seconds=1.0, attempt_seconds=1.0, retries=0, concurrency=1)
+PATIENCE = Patience(deadline_seconds=1.0, attempt_seconds=1.0, retry_budget=0, concurrency=1)
 
 
 def test_a_secret_prints_as_stars_and_is_not_pickled() -> None:

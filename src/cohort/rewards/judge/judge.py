@@ -45,9 +45,9 @@ async def judge(  # noqa: PLR0913  # the parameters of a reward are its options
     canary: str = "I do not know.",
     structured: bool = True,
     most_tokens: int = 2048,
-    seconds: float = 120.0,
+    deadline_seconds: float = 60.0,
     attempt_seconds: float = 30.0,
-    retries: int = 20,
+    retry_budget: int = 20,
     concurrency: int = 8,
     journal: Journal | None = None,
     **columns: Sequence[object],
@@ -59,8 +59,9 @@ async def judge(  # noqa: PLR0913  # the parameters of a reward are its options
     which `canary` is asked about too. The rest: see Form and Patience. Raises RewardError.
     """
     patience = Patience(
-        seconds=seconds, attempt_seconds=attempt_seconds, retries=retries, concurrency=concurrency
-    )
+        deadline_seconds=deadline_seconds, attempt_seconds=attempt_seconds,
+        retry_budget=retry_budget, concurrency=concurrency,
+    )  # fmt: skip
     form = Form(
         model=model, rubric=_rubric(rubric, rubric_file), points=points, structured=structured,
         most_tokens=most_tokens,

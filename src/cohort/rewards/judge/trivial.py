@@ -17,10 +17,10 @@ OPENERS = frozenset(
         "reasoning", "thinking", "think", "thought", "thoughts", "thought process", "explanation", "proof",
         "step by step", "lets think", "lets think step by step", "lets solve this problem",
         "lets solve this problem step by step", "lets solve this step by step", "lets think about this",
-        "i will solve this problem step by step", "to solve this problem", "here is the solution", "sure",
-        "here is my answer", "ok", "okay", "assistant", "response", "output", "result", "null", "none", "nan",
-        "undefined", "解", "解答", "答案", "思考过程", "让我们一步一步地思考", "かいせつ", "解説",
-        "respuesta", "solución", "lösung", "antwort", "réponse", "решение", "ответ",
+        "i will solve this problem step by step", "to solve this problem", "here is the solution",
+        "here is my answer", "here is the answer", "assistant", "response", "解", "解答", "答案", "思考过程",
+        "让我们一步一步地思考", "かいせつ", "解説", "respuesta", "solución", "lösung", "antwort", "réponse",
+        "решение", "ответ",
     )
 )  # fmt: skip
 """Beginnings of solutions, in small letters without punctuation; with nothing after them, no answers."""

@@ -103,7 +103,7 @@ def destination(url: object, path: str = "") -> Destination:
         raise RewardError(f"the reward's url has the port {number}", FORM)
     before, mark, query = match["target"].partition("?")
     made = Destination(
-        scheme, host, number, (before.rstrip("/") if path else before) + path + mark + query
+        scheme, host, number, (before.rstrip("/") if path else before or "/") + path + mark + query
     )
     reason = _why_no_host(host, "[" in match["host"])
     if made.address is not None and not reason:

@@ -32,23 +32,30 @@ Read = Callable[[str], str]
 class Patience:
     """How long and how often a service is asked.
 
-    seconds: everything together. attempt_seconds: one attempt, from resolving to the last byte.
-    retries: of all questions of a call together. concurrency: requests at a time.
+    deadline_seconds: after which the process of the reward is ended; all answers that are not there
+    shortly before are given up. attempt_seconds: one attempt, from resolving to the last byte.
+    retry_budget: requests made again, of all questions of a call together. concurrency: at a time.
     """
 
-    seconds: float
+    deadline_seconds: float
     attempt_seconds: float
-    retries: int
+    retry_budget: int
     concurrency: int
 
     def __post_init__(self) -> None:
-        spans = all(_is_number(span) and span > 0 for span in (self.seconds, self.attempt_seconds))
-        counts = all(type(count) is int for count in (self.retries, self.concurrency))
-        if not (spans and counts and self.retries >= 0 and self.concurrency >= 1):
+        spans = (self.deadline_seconds, self.attempt_seconds)
+        counts = (self.retry_budget, self.concurrency)
+        known = all(map(_is_number, spans)) and all(type(count) is int for count in counts)
+        if not known or min(spans) <= 0 or self.retry_budget < 0 or self.concurrency < 1:
             raise RewardError(
                 f"a service cannot be asked with {self!r:.200}",
-                "seconds are above 0, retries are 0 or more, concurrency is 1 or more",
+                "seconds are above 0, retry_budget is 0 or more, concurrency is 1 or more",
             )
+
+    @property
+    def seconds(self) -> float:
+        """For everything that a call asks: nine tenths of the deadline, so as not to be ended by it."""
+        return 0.9 * self.deadline_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,7 @@ class _Call:
         self._loop = asyncio.get_running_loop()
         self._ends = self._loop.time() + service.patience.seconds
         self._slots = asyncio.Semaphore(service.patience.concurrency)
-        self._retries_left = service.patience.retries
+        self._retries_left = service.patience.retry_budget
         self._not_before = 0.0  # when a service asks for a pause, all questions wait
         self._client = Client(service.to, service.key, service.resolve)
 

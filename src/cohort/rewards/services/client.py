@@ -1,7 +1,7 @@
 """One request to a service, and what came back: the only file that knows the HTTP library.
 
 huggingface_hub brings httpx2; of it only the engine is used, httpcore2, which follows no redirect,
-reads nothing from the environment and keeps no cookie, and which lets us connect for it: to the address
+uses no proxy of the environment and keeps no cookie, and which lets us connect for it: to the address
 that was checked. Every request has a connection of its own, so that nothing that came for one question
 can be taken for the answer to another. There is no timer here: the caller's deadline cancels
 whatever phase a request is in.
@@ -107,9 +107,10 @@ class Client:
         self._key = key
         self._resolve = resolve
         self._engine = _library()
-        # Without TLS the context is never used, and loading the trusted certificates takes its time.
+        # The system's certificates, or those of SSL_CERT_FILE. Without TLS the context is never used,
+        # and loading them takes its time.
         self._trust = (
-            self._engine.default_ssl_context(_trust_env=False)
+            self._engine.default_ssl_context()
             if to.scheme == "https"
             else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         )
@@ -152,12 +153,11 @@ class Client:
         }
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key.reveal()}"
-        target = self._to.target.encode() or b"/"
         where = self._engine.URL(
             scheme=self._to.scheme.encode(),
             host=self._to.host.encode(),
             port=self._to.port,
-            target=target,
+            target=self._to.target.encode(),
         )
         request = self._engine.Request(b"POST", where, headers=list(headers.items()), content=body)
         line = Line(self._engine.AnyIOBackend(), address)
