@@ -111,6 +111,16 @@ def test_a_chat_is_read_by_the_model_s_own_template_and_ends_with_the_answer(
     torch.testing.assert_close(said, alone(folder, "1 5 6 2 7 8 ")[0])
 
 
+def test_a_token_that_is_also_the_padding_is_read_as_any_other(
+    folder: Path, tmp_path: Path
+) -> None:
+    texts = ["1 2", "3 2", "2 2 2"]
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    _config(copy, pad_token_id=new_tokenizer(PIECES).convert_tokens_to_ids("2"))
+    said = numbers(Classifier()(completions=texts, path=str(copy)))
+    torch.testing.assert_close(said, alone(folder, *texts)[:, 0], rtol=1e-5, atol=1e-6)
+
+
 def test_a_label_s_probability_is_the_reward(tmp_path: Path) -> None:
     folder = saved(tmp_path, id2label={0: "bad", 1: "good", 2: "best"})
     reward = Classifier()
