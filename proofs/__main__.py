@@ -29,6 +29,8 @@ PROOFS = {
     "exit_truth": "scenarios: exit code 0 exactly when the work was done",
     "grader_tampering": "programs that tamper with their grader: none is taken for a right one",
     "grader_honest": "right programs: all of their tests are passed",
+    "judge_faults": "a judge's service fails in every way: no reward made up, deadlines kept",
+    "judge_attacks": "answers that attack their judge: none passes; URLs: no forbidden connect",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""
@@ -44,7 +46,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    alone = [name for name in asked.only if name == "waits"]  # it measures time
+    alone = [name for name in asked.only if name in ("waits", "judge_faults")]  # they measure time
     with ThreadPoolExecutor(asked.jobs) as pool:
         together = [name for name in asked.only if name not in alone]
         results = dict(

@@ -9,11 +9,9 @@ are columns that the problems must have.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
-from cohort.rewards.code.python import python
-from cohort.rewards.code.rust import rust
 from cohort.rewards.reading import Text, found_answer, text_of, texts
 
 LONGEST_NUMBER = 60
@@ -64,17 +62,6 @@ def mentions(*, completions: Sequence[Text], word: str = "happy", **_: object) -
     """1.0 where the word (or phrase) occurs as a whole, upper or lower case, else 0.0."""
     pattern = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
     return [float(pattern.search(text_of(completion)) is not None) for completion in completions]
-
-
-BUILT_IN: dict[str, Callable[..., object]] = {
-    "correct": correct,
-    "format": has_format,
-    "length": length,
-    "mentions": mentions,
-    "python": python,
-    "rust": rust,
-}
-"""The names that a recipe may use, and their functions."""
 
 
 def number_in(text: str) -> Fraction | None:
