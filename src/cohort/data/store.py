@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cohort.data.records import Group
+from cohort.data.records import SCORED, UNSCORABLE, Group, Score
 from cohort.errors import RunError, StorageError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -46,7 +46,12 @@ CREATE TABLE rollouts (
 ) WITHOUT ROWID;
 CREATE TABLE scores (
   group_id INTEGER NOT NULL REFERENCES groups, number INTEGER NOT NULL, function TEXT NOT NULL,
-  value REAL, PRIMARY KEY (group_id, number, function)) WITHOUT ROWID;
+  value REAL, kind TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (group_id, number, function)
+) WITHOUT ROWID;
+CREATE TABLE asked (key TEXT PRIMARY KEY, answer TEXT NOT NULL, time REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE quarantine (
+  key TEXT PRIMARY KEY, function TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
+  time REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE evaluations (
   id INTEGER PRIMARY KEY, stage INTEGER NOT NULL, after TEXT NOT NULL, summary TEXT NOT NULL);
 CREATE TABLE answers (
@@ -286,11 +291,24 @@ class Store:
                     advantage,
                 ),
             )
-            parts = group.scores[number].parts if group.scores else {}
-            self._db.executemany(
-                "INSERT INTO scores VALUES (?, ?, ?, ?)",
-                [(*row, function, value) for function, value in parts.items()],
-            )
+            self._write_score(row, group.scores[number] if group.scores else None)
+
+    def _write_score(self, row: tuple[int | None, int], score: Score | None) -> None:
+        """Each function's value, or why there is none: a kind, which is "scored" for a value, and words."""
+        parts = {} if score is None else score.parts
+        unsaid = {} if score is None else score.unsaid
+        self._db.executemany(
+            "INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    *row,
+                    name,
+                    value,
+                    *unsaid.get(name, (SCORED if value is not None else UNSCORABLE, "")),
+                )
+                for name, value in parts.items()
+            ],
+        )
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._db)

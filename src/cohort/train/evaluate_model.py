@@ -8,6 +8,7 @@ from cohort.config.recipe import Recipe
 from cohort.config.stages import Evaluate
 from cohort.policy.load import load_policy
 from cohort.report.statistics import summarize_evaluation
+from cohort.rewards.isolation.runner import Runner
 from cohort.train.evaluate import measure
 from cohort.train.located import located
 from cohort.train.plan import Given, check_prompts, make_plan
@@ -23,6 +24,11 @@ def evaluate_model(recipe: Recipe, *, base: Path) -> dict[str, object]:
     policy = load_policy(recipe.model, vocabulary=[], seed=recipe.seed)
     check_prompts(plan, policy)
     answers, _ = measure(
-        plan.options, policy, plan.source.held_out(), plan.rewards, seed=recipe.seed
+        plan.options,
+        policy,
+        plan.source.held_out(),
+        plan.rewards,
+        seed=recipe.seed,
+        runner=Runner(),
     )
     return summarize_evaluation(answers, samples=plan.options.samples_per_problem)
