@@ -83,7 +83,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         """Opens a run's store, or makes it. Raises RunError for one of another version."""
-        with _refusing():
+        with refusing_database():
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
@@ -105,7 +105,7 @@ class Store:
         sealed: nothing more will be written, and run.db is the only file from then on.
         """
         try:
-            with _refusing():
+            with refusing_database():
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 if sealed:
                     self._db.execute("PRAGMA journal_mode = DELETE")
@@ -141,7 +141,7 @@ class Store:
 
     def sync(self) -> None:
         """What was written survives a power cut from here on."""
-        with _refusing():
+        with refusing_database():
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def has_step(self, stage: int, step: int) -> bool:
@@ -321,14 +321,14 @@ class _Transaction:
         self._db = db
 
     def __enter__(self) -> None:
-        with _refusing():
+        with refusing_database():
             self._db.execute("BEGIN IMMEDIATE")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> None:
         if kind is None:
-            with _refusing():
+            with refusing_database():
                 self._db.execute("COMMIT")
             return
         if self._db.in_transaction:  # a full disk has ended it already
@@ -338,7 +338,7 @@ class _Transaction:
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def refusing_database() -> Iterator[None]:
     """Turn what SQLite cannot do into a StorageError."""
     try:
         yield

@@ -38,11 +38,30 @@ PLAIN_TYPES: dict[str, tuple[type, ...]] = {
 """Annotations of a reward's arguments that a recipe's values are held to."""
 
 
+class Memory:
+    """What a function in a worker remembers, as its trainer knows it; `ask` asks the worker."""
+
+    def __init__(self, ask: Callable[[], object]) -> None:
+        self._ask = ask
+        self._kept: list[object] = []
+
+    def get(self) -> object:
+        """What was kept last; at first, what the function says."""
+        if not self._kept:
+            self.set(self._ask())
+        return self._kept[0]
+
+    def set(self, state: object) -> None:
+        """Keep this instead."""
+        self._kept = [state]
+
+
 @dataclass(frozen=True, slots=True)
 class RewardFunction:
     """A reward as a stage uses it: its name in tables, its weight, and how it is called.
 
     options: how it is run. file: the file that a worker imports it from, "" for a module by name.
+    memory: that of a function that remembers and runs in a worker.
     """
 
     name: str
@@ -51,6 +70,7 @@ class RewardFunction:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     options: Reward = field(default_factory=Reward)
     file: str = ""
+    memory: Memory | None = None
 
     @property
     def per_group(self) -> bool:
@@ -115,6 +135,8 @@ class RewardFunction:
 
     def remembered(self) -> object:
         """What the function says of its memory, as JSON. Raises RewardError."""
+        if self.memory is not None:
+            return self.memory.get()
         said = self._asked("state_dict")
         try:
             return json.loads(json.dumps(said, allow_nan=False))
@@ -126,7 +148,10 @@ class RewardFunction:
 
     def remember(self, memory: object) -> None:
         """Give the function its memory back. Raises RewardError."""
-        self._asked("load_state_dict", memory)
+        if self.memory is not None:
+            self.memory.set(memory)
+        else:
+            self._asked("load_state_dict", memory)
 
     def _asked(self, method: str, *given: object) -> object:
         try:

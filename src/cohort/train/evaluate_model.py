@@ -23,12 +23,14 @@ def evaluate_model(recipe: Recipe, *, base: Path) -> dict[str, object]:
     set_threads(recipe.threads)
     policy = load_policy(recipe.model, vocabulary=[], seed=recipe.seed)
     check_prompts(plan, policy)
-    answers, _ = measure(
-        plan.options,
-        policy,
-        plan.source.held_out(),
-        plan.rewards,
-        seed=recipe.seed,
-        runner=Runner(),
-    )
+    with Runner() as runner:
+        rewards = runner.house(plan.rewards)
+        answers, _ = measure(
+            plan.options,
+            policy,
+            plan.source.held_out(),
+            rewards,
+            seed=recipe.seed,
+            runner=runner,
+        )
     return summarize_evaluation(answers, samples=plan.options.samples_per_problem)

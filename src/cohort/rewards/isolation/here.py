@@ -28,14 +28,14 @@ from cohort.rewards.isolation.untouched import untouched
 class Here:
     """Calls functions in this process."""
 
-    def __init__(self, journal: Journal, say: Callable[[str], None]) -> None:
+    def __init__(self, journal: Callable[[], Journal], say: Callable[[str], None]) -> None:
         self._journal, self._say = journal, say
 
     def call(self, reward: RewardFunction, calls: Sequence[Keywords]) -> list[Plain]:
         """What each call returned or raised; see `asking.Caller`."""
         given = [_own_copy(keywords) for keywords in calls]
         if "journal" in reward.parameters:
-            given = [{**keywords, "journal": self._journal} for keywords in given]
+            given = [{**keywords, "journal": self._journal()} for keywords in given]
         with untouched(), self._watched(reward):
             if reward.is_async and reward.by_unit:
                 return called_at_once(reward.function, given, reward.options.at_once or len(given))

@@ -32,9 +32,7 @@ class Quarantine:
         self._kept = kept
         known = {} if kept is None else kept.quarantined()
         self._known = {
-            key: Failed(kind, reason)
-            for key, (kind, reason) in known.items()
-            if kind in KINDS
+            key: Failed(kind, reason) for key, (kind, reason) in known.items() if kind in KINDS
         }
 
     @property
