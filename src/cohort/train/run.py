@@ -72,7 +72,9 @@ def train_recipe(
     plans = make_plan(recipe, base, given or Given())
     with Runner() as runner:  # workers start while the model is loaded
         housed = [replace(plan, rewards=runner.house(plan.rewards)) for plan in plans]
-        asked = _Wishes(run=run, name=name, quiet=quiet, profiled=profiled, accept_changes=accept_changes)
+        asked = _Wishes(
+            run=run, name=name, quiet=quiet, profiled=profiled, accept_changes=accept_changes
+        )
         return _train(recipe, housed, runner, asked)
 
 

@@ -1,7 +1,8 @@
 """One function, all rollouts of a batch: what became of each, whatever the function does.
 
 A call that raises, returns what is no list of rewards or ends its process is repeated on halves, down to
-the rollouts that are to blame; the others are scored. What ended its process twice, the second time
+the rollouts that are to blame; the others are scored. Where calls end their process again and again,
+none between them going well, it is the function that is to blame, and the rest is not tried. What ended its process twice, the second time
 alone, is put into quarantine and never tried again. Failures that may pass are retried a bounded
 number of times. In a strict batch, a stage's first, a mistake of the function is raised instead.
 """
@@ -62,12 +63,18 @@ class Asking:
     """One function being asked about one batch."""
 
     def __init__(
-        self, reward: RewardFunction, batch: Batch, caller: Caller, quarantine: Quarantine
+        self,
+        reward: RewardFunction,
+        batch: Batch,
+        caller: Caller,
+        quarantine: Quarantine,
+        say: Callable[[str], None],
     ) -> None:
         self._reward, self._batch = reward, batch
-        self._caller, self._quarantine = caller, quarantine
+        self._caller, self._quarantine, self._say = caller, quarantine, say
         self._found: dict[int, Outcome] = {}
-        self._ends: float | None = None
+        self._in_a_row = 0
+        self._most_in_a_row = 2 * math.ceil(math.log2(len(batch.group) + 1))
         self.account = Account()
 
     def outcomes(self, *, strict: bool) -> list[Outcome]:
@@ -121,14 +128,14 @@ class Asking:
         self, part: Sequence[Places], deaths: int, why: Failed
     ) -> list[tuple[Sequence[Places], int]]:
         """What is to be asked next, now that this part has ended the process it was asked in."""
-        now, deadline = time.monotonic(), self._reward.options.deadline_seconds
-        if self._ends is None:
-            self._ends = now + deadline * (2 + math.ceil(math.log2(len(part) + 1)))
+        self._in_a_row += 1
+        if len(part) > 1 and not deaths - 1:
+            self._say(f'reward "{self._reward.name}" {why.reason}: looking for the answer to blame')
         if len(part) == 1 and deaths > 1:
             self._quarantine.put(self._reward.name, self._key(part[0]), why)
             self._settle(part, why)
-        elif now > self._ends:
-            self._settle(part, Failed(why.kind, f"{why.reason}, in a call for {len(part)} answers"))
+        elif self._in_a_row > self._most_in_a_row:
+            self._settle(part, Failed(why.kind, f"{why.reason}, as the calls before did"))
         elif len(part) == 1:
             return [(part, deaths)]
         else:
@@ -139,6 +146,7 @@ class Asking:
         self, part: Sequence[Places], said: Sequence[Plain]
     ) -> list[tuple[Sequence[Places], int]]:
         """Take what was said, call by call; a call that said nothing is repeated on its halves."""
+        self._in_a_row = 0
         asked = [[unit] for unit in part] if self._reward.by_unit else [part]
         again: list[tuple[Sequence[Places], int]] = []
         for units, one in zip(asked, said, strict=True):

@@ -55,8 +55,12 @@ def raised(function: Function, error: BaseException) -> Plain:
     own = next((n for n, f in enumerate(frames) if f.filename != __file__), 0)
     lines = traceback.format_list(frames[own:])
     lines += traceback.format_exception_only(error)
+    try:
+        cause = cause_of(error, getattr(code, "co_filename", ""))
+    except Exception:  # noqa: BLE001 - how an exception shows itself is code of the user too
+        cause = type(error).__name__
     return {
-        "raised": cause_of(error, getattr(code, "co_filename", "")),
+        "raised": cause,
         "trace": "".join(lines)[-8000:],
     }
 

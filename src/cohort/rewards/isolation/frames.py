@@ -68,22 +68,32 @@ def carried(value: object) -> Any:
     kind = type(value)
     if kind in SIMPLE:
         return value
-    if kind is list:
-        return [carried(one) for one in value]  # type: ignore[attr-defined]
     if isinstance(value, Mapping):
-        if all(type(key) is str for key in value) and "~" not in value:
-            return {key: carried(one) for key, one in value.items()}
-        return {"~": "dict", "is": [[carried(key), carried(one)] for key, one in value.items()]}
-    if kind in (tuple, set, frozenset):
-        return {"~": kind.__name__, "is": [carried(one) for one in value]}  # type: ignore[attr-defined]
-    if kind is bytes:
-        return {"~": "bytes", "is": base64.b64encode(value).decode()}  # type: ignore[arg-type]
+        return _carried_mapping(value)
+    match value:
+        case list():
+            return [carried(one) for one in value]
+        case tuple() | set() | frozenset():
+            return {"~": _nearest(kind), "is": [carried(one) for one in value]}
+        case bytes():
+            return {"~": "bytes", "is": base64.b64encode(value).decode()}
     if kind in _BY_TEXT:
         text = value.isoformat() if hasattr(value, "isoformat") else str(value)
         return {"~": kind.__name__, "is": text}
     if hasattr(value, "tolist") and kind.__module__.partition(".")[0] == "numpy":
         return carried(value.tolist())
     raise TypeError(f"a value of type {kind.__name__}")
+
+
+def _nearest(kind: type) -> str:
+    """The name of the plain type that a named tuple, for example, is one of."""
+    return next(base.__name__ for base in (tuple, set, frozenset) if issubclass(kind, base))
+
+
+def _carried_mapping(value: Mapping[Any, object]) -> Any:
+    if all(type(key) is str for key in value) and "~" not in value:
+        return {key: carried(one) for key, one in value.items()}
+    return {"~": "dict", "is": [[carried(key), carried(one)] for key, one in value.items()]}
 
 
 def arrived(value: Any) -> Any:

@@ -73,7 +73,7 @@ class Process:
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._connection: socket.socket | None = None
-        self._output = -1
+        self._output, self._worker = -1, 0
         self._closed = False
         self.generation = 0
         """Counts its workers: one that follows another knows nothing but its module."""
@@ -186,7 +186,7 @@ class Process:
         assert self._connection is not None
         assert self._control is not None
         writers = [self._connection] if self._unsent else []
-        readers = [self._connection, self._output, self._control]
+        readers: list[Any] = [self._connection, self._output, self._control]
         ready, writable, _ = select.select(readers, writers, [], seconds)
         if writable:
             self._unsent = self._unsent[self._connection.send(self._unsent) :]
@@ -254,6 +254,8 @@ class Process:
             assert self._control is not None
             if self._status is None and select.select([self._control], [], [], 0.05)[0]:
                 self._hear()
+        if self._supervisor is not None and self._supervisor.poll() is not None:
+            return "ended the process above its own"
         if self._status is None:
             return "closed its connection to the training process"
         code = os.waitstatus_to_exitcode(self._status)
@@ -275,7 +277,7 @@ class Process:
             with suppress(ProcessLookupError):
                 os.kill(self._supervisor.pid, signal.SIGCONT)
             tree.end_below(self._supervisor.pid)
-            if not tree.PROC.is_dir() and getattr(self, "_worker", 0):
+            if not tree.PROC.is_dir() and self._worker:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self._worker, signal.SIGKILL)
             if self._supervisor.poll() is not None and tree.PROC.is_dir():

@@ -109,7 +109,7 @@ class Runner:
     def _ask(
         self, reward: RewardFunction, batch: Batch, caller: Caller, strict: bool
     ) -> list[Outcome]:
-        asking = Asking(reward, batch, caller, self._quarantine)
+        asking = Asking(reward, batch, caller, self._quarantine, self._say)
         try:
             return asking.outcomes(strict=strict)
         finally:

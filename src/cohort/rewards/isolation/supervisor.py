@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import select
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from cohort.rewards.isolation.frames import packed
 from cohort.rewards.isolation.tree import end_below
@@ -27,15 +30,17 @@ def main(control_fd: int) -> None:
     """Serve until the other end of the control socket is closed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # who crashes leaves no file behind
     control = socket.socket(fileno=control_fd)
     woken, wake = os.pipe()
+    both: list[Any] = [control, woken]
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     while True:
-        ready, _, _ = select.select([control, woken], [], [])
+        ready, _, _ = select.select(both, [], [])
         if woken in ready:
             os.read(woken, 4096)
             for ended in _reaped():
@@ -44,7 +49,7 @@ def main(control_fd: int) -> None:
             data, fds, _, _ = socket.recv_fds(control, 1, 2)
             if not data:
                 break
-            _send(control, {"started": _fork(control, *fds)})
+            _send(control, {"started": _fork((control.fileno(), woken, wake), *fds)})
     end_below(os.getpid())
     os._exit(0)
 
@@ -63,7 +68,7 @@ def _reaped() -> list[tuple[int, int]]:
     return found
 
 
-def _fork(control: socket.socket, connection_fd: int, output_fd: int) -> int:
+def _fork(own: Sequence[int], connection_fd: int, output_fd: int) -> int:
     """A worker, in a session of its own; returns its process id, here."""
     pid = os.fork()
     if pid:
@@ -77,7 +82,8 @@ def _fork(control: socket.socket, connection_fd: int, output_fd: int) -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for usual in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(usual, signal.SIG_DFL)
-        control.close()
+        for fd in own:
+            os.close(fd)
         nothing = os.open(os.devnull, os.O_RDONLY)
         for old, new in ((nothing, 0), (output_fd, 1), (output_fd, 2)):
             os.dup2(old, new)

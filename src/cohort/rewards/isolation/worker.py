@@ -112,8 +112,8 @@ class _Functions:
 
     def _find(self, name: str) -> Function:
         if self._module:
-            module = importlib.import_module(self._module)
-            found: Function = reduce(getattr, name.split("."), module)  # type: ignore[arg-type]
+            module: Any = importlib.import_module(self._module)
+            found: Function = reduce(getattr, name.split("."), module)
             return found
         return import_function(f"{self._file.name}:{name}", self._file.parent, RewardError)[1]
 

@@ -8,7 +8,6 @@ place is given it.
 from __future__ import annotations
 
 import importlib.util
-import inspect
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -69,7 +68,9 @@ class Workers:
         said = answer.get("said")
         if not isinstance(said, list) or len(said) != len(calls):
             return [None for _ in calls]
-        if reward.memory is not None and any("raised" in one for one in said if isinstance(one, dict)):
+        if reward.memory is not None and any(
+            "raised" in one for one in said if isinstance(one, dict)
+        ):
             self._known.pop((home, name_in(reward)), None)  # it remembers half of a call
         elif reward.memory is not None:
             reward.memory.set(self._state(reward, home))
@@ -136,7 +137,7 @@ def bounds_of(reward: RewardFunction) -> Bounds:
 def _is_importable(module: str, function: Callable[..., object]) -> bool:
     """Whether another interpreter finds this very function under its module's name."""
     name = getattr(function, "__qualname__", "")
-    loaded = sys.modules.get(module)
+    loaded: Any = sys.modules.get(module)
     if loaded is None or module == "__main__" or not name or "<" in name:
         return False
     try:
