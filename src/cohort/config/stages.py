@@ -64,7 +64,8 @@ class Reward(Table):
     weight: Bounded = 1.0
     """What the value is multiplied with in the sum of the rewards."""
     where: Literal["worker", "trainer"] = "worker"
-    """In which process the function runs: one of its own, which can be killed, or the training process."""
+    """In which process the function runs: one of its own, which can be killed, or the training process.
+    Functions that cannot be imported by name (closures, lambdas) run in the training process anyway."""
     deadline_seconds: Annotated[float, Field(gt=0.0, le=1e6)] = 60.0
     """How long a call may take; then its process is killed, and the answer that is to blame is looked for."""
     retries: Annotated[int, Field(ge=0, le=100)] = 2

@@ -37,8 +37,8 @@ class Here:
         if "journal" in reward.parameters:
             given = [{**keywords, "journal": self._journal()} for keywords in given]
         with untouched(), self._watched(reward):
-            if reward.is_async and reward.by_unit:
-                return called_at_once(reward.function, given, reward.options.at_once or len(given))
+            if reward.is_async and reward.options.at_once:
+                return called_at_once(reward.function, given, reward.options.at_once)
             return [called(reward.function, keywords) for keywords in given]
 
     @contextmanager

@@ -8,6 +8,7 @@ a worker sends may be wrong: it is read as JSON within bounds, and what is none 
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import signal
@@ -19,8 +20,10 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from cohort.errors import CohortError, RewardError, RewardsFailedError
 from cohort.rewards.asked import Journal
 from cohort.rewards.isolation import tree
 from cohort.rewards.isolation.frames import GarbledError, Inbox, packed
@@ -88,6 +91,7 @@ class Process:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
                 start_new_session=True,
                 env={**os.environ, name: value},
             )
@@ -96,15 +100,18 @@ class Process:
 
     def ask(self, request: dict[str, Any], bounds: Bounds) -> dict[str, Any] | Failed:
         """The worker's answer; Failed where it had to be ended, or ended by itself."""
-        return self.ready() or self._exchange(request, bounds)
+        self.ready()
+        return self._exchange(request, bounds)
 
-    def ready(self) -> Failed | None:
-        """See to it that there is a worker that has imported its module; Failed where it cannot."""
+    def ready(self) -> None:
+        """See to it that there is a worker that has imported its module.
+
+        Raises RewardError where it cannot, RewardsFailedError where there is none.
+        """
         if self._closed:
             raise ClosedError
-        if self._connection is not None and not self._awaits_import:
-            return None
-        return self._begin()
+        if self._connection is None or self._awaits_import:
+            self._begin()
 
     def stop(self) -> None:
         """End it all at once, also while another thread waits for an answer: that fails."""
@@ -122,23 +129,35 @@ class Process:
         if self._control is not None:
             self._control.close()
 
-    def _begin(self) -> Failed | None:
-        """A worker, and wait until it has imported its module."""
-        if self._supervisor is None or self._supervisor.poll() is not None:
-            self._bury()
-            self.start()
-        elif self._connection is None:
-            self._fork()
+    def _begin(self) -> None:
+        """A worker, and wait until it has imported its module; tries it twice."""
         first = {"file": self._home.file, "module": self._home.module, "functions": []}
-        answer = self._exchange(first, STARTING)
-        if isinstance(answer, Failed):
-            return answer
-        if answer.get("ready") is not True:
+        for _ in range(2):
+            if self._supervisor is None or self._supervisor.poll() is not None:
+                self._bury()
+                self.start()
+            elif self._connection is None:
+                self._fork()
+            answer = self._exchange(first, STARTING)
+            if not isinstance(answer, Failed):
+                break
+        if isinstance(answer, Failed) or answer.get("ready") is not True:
             self._end_worker()
-            return Failed("crashed", f"cannot be imported: {str(answer.get('refused'))[:400]}")
+            raise self._unstarted(answer)
         self._awaits_import = False
         self.generation += 1
-        return None
+
+    def _unstarted(self, answer: dict[str, Any] | Failed) -> CohortError:
+        """The refusal where there is no worker that could be asked anything."""
+        what = self._home.module or Path(self._home.file).name
+        if isinstance(answer, Failed):
+            return RewardsFailedError(
+                f"the worker that imports {what} {answer.reason}", "see whether the machine has room"
+            )
+        return RewardError(
+            f"a worker cannot import {what}: {str(answer.get('refused'))[:400]}",
+            'mend it, or run its functions here: where = "trainer"',
+        )
 
     def _fork(self) -> None:
         """Ask the supervisor for a worker."""
@@ -147,7 +166,7 @@ class Process:
         self._output, output = os.pipe()
         self._inbox, self._awaits_import, self._tail, self._printed = Inbox(), True, b"", 0
         self._status: int | None = None
-        self._worker = 0
+        self._worker, self._listens = 0, True
         try:
             with suppress(OSError):  # a supervisor that is gone is found by _begin
                 socket.send_fds(self._control, [b"w"], [theirs.fileno(), output])
@@ -161,13 +180,13 @@ class Process:
         """Send a request, serve the journal, watch, and wait for the answer."""
         ends = time.monotonic() + bounds.seconds
         self._unsent, self._printed, self._tail = memoryview(packed(request)), 0, b""
-        look = FIRST_LOOK_SECONDS
+        look, looked = FIRST_LOOK_SECONDS, time.monotonic()
         while True:
-            left = ends - time.monotonic()
-            if left <= 0:
+            now = time.monotonic()
+            if now >= ends:
                 return self._ended("deadline", f"did not return within {bounds.seconds:g} s")
             try:
-                self._pump(min(left, look))
+                self._pump(min(ends - now, max(look + looked - now, 0.0)))
                 answer = self._answer()
             except (GarbledError, OSError) as error:
                 return self._ended("crashed", self._how_it_ended(error))
@@ -176,23 +195,27 @@ class Process:
                 return self._ended("output", f"printed more than {bounds.output_bytes // 1000} kB")
             if answer is not None:
                 return answer
-            look = min(look * 1.5, LONGEST_LOOK_SECONDS)
-            why = self._too_much(bounds)
-            if why is not None:
+            if time.monotonic() < looked + look:
+                continue
+            if (why := self._too_much(bounds)) is not None:
                 return self._ended(*why)
+            look, looked = min(look * 1.5, LONGEST_LOOK_SECONDS), time.monotonic()
 
     def _pump(self, seconds: float) -> None:
         """Send and receive what can be, for at most so long."""
         assert self._connection is not None
         assert self._control is not None
-        writers = [self._connection] if self._unsent else []
-        readers: list[Any] = [self._connection, self._output, self._control]
-        ready, writable, _ = select.select(readers, writers, [], seconds)
-        if writable:
+        poll, fd = select.poll(), self._connection.fileno()
+        poll.register(fd, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+        poll.register(self._control, select.POLLIN)
+        if self._listens:
+            poll.register(self._output, select.POLLIN)
+        events = dict(poll.poll(math.ceil(seconds * 1000)))
+        if events.get(fd, 0) & select.POLLOUT:
             self._unsent = self._unsent[self._connection.send(self._unsent) :]
-        if self._control in ready:
+        if self._control.fileno() in events:
             self._hear()
-        if self._connection in ready:
+        if events.get(fd, 0) & ~select.POLLOUT:
             data = self._connection.recv(1 << 20)
             if not data:
                 raise ConnectionError
@@ -235,6 +258,7 @@ class Process:
                 self._tail = (self._tail + data)[-TAIL_BYTES:]
                 if self._printed > 1 << 30:
                     return
+            self._listens = False  # everybody who could print has closed it
 
     def _too_much(self, bounds: Bounds) -> tuple[Kind, str] | None:
         """The limit that is exceeded, if one is."""
@@ -252,7 +276,9 @@ class Process:
             return "sent what is no answer"
         with suppress(OSError, GarbledError):
             assert self._control is not None
-            if self._status is None and select.select([self._control], [], [], 0.05)[0]:
+            poll = select.poll()
+            poll.register(self._control, select.POLLIN)
+            if self._status is None and poll.poll(50):
                 self._hear()
         if self._supervisor is not None and self._supervisor.poll() is not None:
             return "ended the process above its own"

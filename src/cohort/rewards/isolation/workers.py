@@ -91,7 +91,8 @@ class Workers:
         if reward.memory is None:
             return
         process, key, state = self._processes[home], (home, name_in(reward)), reward.memory.get()
-        if process.ready() is None and self._known.get(key) == (process.generation, state):
+        process.ready()
+        if self._known.get(key) == (process.generation, state):
             return
         request = {"function": name_in(reward), "remember": state}
         _refuse("load_state_dict", reward, process.ask(request, bounds_of(reward)))
