@@ -27,8 +27,8 @@ PROOFS = {
     "fuzz_data": "mutated data files: the same, file and line named",
     "fuzz_tokenizers": "mutated tokenizers and templates: the same",
     "exit_truth": "scenarios: exit code 0 exactly when the work was done",
-    "reward_faults": "reward functions that hang, crash or return nonsense: the same run, every count right",
-    "reward_failures": "rewards that fail at random: statistics of the scored alone, ended at the stated share",
+    "reward_faults": "faulty reward functions: the same run, every count right, nothing left",
+    "reward_failures": "rewards that fail at random: statistics of the scored alone, ended in time",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""

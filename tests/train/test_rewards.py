@@ -9,7 +9,7 @@ import pytest
 from cohort.data.asked import Asked
 from cohort.data.store import Store
 from cohort.errors import RewardError, RewardsFailedError
-from cohort.report.read import opened, with_rollouts, group_places, reasons
+from cohort.report.read import group_places, opened, reasons, with_rollouts
 from tests.train.runs import REINFORCE, metrics, recipe, rows, run
 
 FAILS = """
@@ -17,7 +17,8 @@ import os
 from cohort.rewards.outcome import Failed, Unscorable
 
 def some(*, completions, **_):
-    return [Failed("unreachable", "503") if n < {failing} else 0.1 * len(t) for n, t in enumerate(completions)]
+    failed = Failed("unreachable", "503")
+    return [failed if n < {failing} else 0.1 * len(t) for n, t in enumerate(completions)]
 
 def unsure(*, completions, **_):
     return [Unscorable("no gold") if n == 15 else 1.0 for n, _ in enumerate(completions)]
@@ -55,9 +56,13 @@ def test_failures_are_counted_said_and_kept_with_their_reason(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("failing", "allowed"), [(4, 0.2), (3, 0.1), (16, 0.9)])
-def test_more_failures_than_allowed_end_the_run(tmp_path: Path, failing: int, allowed: float) -> None:
+def test_more_failures_than_allowed_end_the_run(
+    tmp_path: Path, failing: int, allowed: float
+) -> None:
     ends = stage(tmp_path, "some", failing=failing, failures_allowed=allowed)
-    with pytest.raises(RewardsFailedError, match=f'"some" failed for {failing} of 16 answers') as error:
+    with pytest.raises(
+        RewardsFailedError, match=f'"some" failed for {failing} of 16 answers'
+    ) as error:
         run(tmp_path / "run", ends)
     assert error.value.exit_code == 75
     assert "503 for rollout 0 of problem" in error.value.message
@@ -79,7 +84,9 @@ def test_a_group_with_one_score_is_left_out_and_counted(tmp_path: Path) -> None:
     assert rows(folder, "SELECT discarded FROM groups WHERE step = 1")[0] == ("single",)
 
 
-def test_what_a_service_answered_is_not_asked_again_by_a_run_that_begins_anew(tmp_path: Path) -> None:
+def test_what_a_service_answered_is_not_asked_again_by_a_run_that_begins_anew(
+    tmp_path: Path,
+) -> None:
     own = stage(tmp_path, "once")
     run(tmp_path / "run", own | {"steps": 1})
     assert (tmp_path / "asked.txt").read_text() == "x"

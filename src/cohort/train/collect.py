@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class Collected:
     rounds: int
     greedy_tokens: int
     dynamic: bool
-    asking: Mapping[str, float]
+    asking: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def sampled_tokens(self) -> int:

@@ -16,7 +16,7 @@ from cohort.rewards.functions import RewardFunction
 from cohort.rewards.isolation.runner import Runner
 from cohort.rewards.score import score_groups
 from cohort.rollout.sampler import Request, Sampling, sample
-from cohort.train.failures import check_failures
+from cohort.train.failures import asking_metrics, check_failures
 from cohort.train.stage import StageContext
 from cohort.train.state import Cost
 
@@ -29,7 +29,7 @@ def evaluate(options: Evaluate, policy: Policy, context: StageContext, *, after:
         options, policy, problems, context.rewards, seed=context.seed, runner=context.runner
     )
     summary = summarize_evaluation(answers, samples=options.samples_per_problem)
-    summary |= {"functions": _functions(groups), "asked": _asked(groups)}
+    summary |= {"functions": _functions(groups), "asked": _asked(groups) | _retried(context.runner)}
     summary["seconds"] = time.perf_counter() - began
     context.store.write_evaluation(context.number, after=after, summary=summary, answers=answers)
     context.console.evaluation(after, summary)
@@ -101,6 +101,12 @@ def _asked(groups: Sequence[Group]) -> dict[str, float]:
     counts = ("scored", "unscorable", "failed")
     found = describe_groups(groups).items()
     return {name: n for name, n in found if name.rpartition("/")[2].startswith(counts)}
+
+
+def _retried(runner: Runner) -> dict[str, float]:
+    """How often each function was asked again."""
+    found = asking_metrics(runner.accounts()).items()
+    return {name: value for name, value in found if name.endswith("/retried")}
 
 
 def _part(group: Group, which: slice) -> Group:

@@ -16,9 +16,11 @@ from cohort.rewards.outcome import Failed, Scored, Unscorable
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["values", "odd", "steps", "failed", "unscorable", "raised"]), inner
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["values", "odd", "steps", "failed", "unscorable", "raised"]), inner
+        )
     ),
     max_leaves=12,
 )
@@ -65,7 +67,13 @@ def test_a_wrong_count_is_a_failure_of_all() -> None:
 @settings(max_examples=40, deadline=None)
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text() | st.binary() | st.dates() | st.fractions(),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.text()
+        | st.binary()
+        | st.dates()
+        | st.fractions(),
         lambda inner: st.lists(inner) | st.tuples(inner) | st.dictionaries(st.integers(), inner),
         max_leaves=8,
     )

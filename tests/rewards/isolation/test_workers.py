@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 
 from cohort.config.stages import Reward
 from cohort.data.asked import Asked
-from cohort.data.records import Group, Problem
+from cohort.data.records import Problem
 from cohort.data.store import Store
 from cohort.errors import RewardError
 from cohort.rewards.functions import RewardFunction, load_rewards
@@ -140,7 +140,9 @@ def test_an_async_function_runs_as_often_at_once_as_is_asked(
 
 
 def test_steps_may_end_at_tokens(runner: Runner) -> None:
-    (scored,) = score_groups([group(PROBLEM, "abc")], [reward(runner, "by_token", weight=2.0)], runner)
+    (scored,) = score_groups(
+        [group(PROBLEM, "abc")], [reward(runner, "by_token", weight=2.0)], runner
+    )
     assert scored.scores[0].token_steps == ((1, 2.0), (4, 0.0))
     assert scored.scores[0].steps == ()
 
@@ -174,7 +176,6 @@ def test_no_process_outlives_the_runner(tmp_path: Path) -> None:
         assert asked(own, f, "a") == [1.0]
         assert len(set(tree.below(os.getpid())) - before) >= 3
     assert set(tree.below(os.getpid())) <= before
-
 
 
 def test_a_value_that_no_worker_can_be_sent_is_named(runner: Runner) -> None:

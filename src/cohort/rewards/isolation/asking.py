@@ -1,10 +1,11 @@
 """One function, all rollouts of a batch: what became of each, whatever the function does.
 
-A call that raises, returns what is no list of rewards or ends its process is repeated on halves, down to
-the rollouts that are to blame; the others are scored. Where calls end their process again and again,
-none between them going well, it is the function that is to blame, and the rest is not tried. What ended its process twice, the second time
-alone, is put into quarantine and never tried again. Failures that may pass are retried a bounded
-number of times. In a strict batch, a stage's first, a mistake of the function is raised instead.
+A call that raises, returns what is no list of rewards or ends its process is repeated on halves, down
+to the rollouts that are to blame; the others are scored. Where calls end their process again and
+again, none between them going well, it is the function that is to blame, and the rest is not tried.
+What ended its process twice, the second time alone, is put into quarantine and never tried again.
+Failures that may pass are retried a bounded number of times. In a strict batch, a stage's first, a
+mistake of the function is raised instead.
 """
 
 from __future__ import annotations

@@ -152,7 +152,8 @@ class Process:
         what = self._home.module or Path(self._home.file).name
         if isinstance(answer, Failed):
             return RewardsFailedError(
-                f"the worker that imports {what} {answer.reason}", "see whether the machine has room"
+                f"the worker that imports {what} {answer.reason}",
+                "see whether the machine has room",
             )
         return RewardError(
             f"a worker cannot import {what}: {str(answer.get('refused'))[:400]}",
