@@ -31,6 +31,8 @@ PROOFS = {
     "grader_honest": "right programs: all of their tests are passed",
     "judge_faults": "a judge's service fails in every way: no reward made up, deadlines kept",
     "judge_attacks": "answers that attack their judge: none passes; URLs: no forbidden connect",
+    "reward_faults": "faulty reward functions: the same run, every count right, nothing left",
+    "reward_failures": "rewards that fail at random: statistics of the scored alone, ended in time",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""

@@ -155,7 +155,8 @@ def test_a_reward_that_fails_stops_the_run_and_is_named(tmp_path, body, named):
 
 
 def test_an_interrupted_run_says_how_far_it_got_and_stays_readable(tmp_path):
-    stage = _with(REINFORCE, rewards=_reward(tmp_path, "raise KeyboardInterrupt"))
+    (own,) = _reward(tmp_path, "raise KeyboardInterrupt")
+    stage = _with(REINFORCE, rewards={own: {"where": "trainer"}})
     with pytest.raises(Interrupted, match="stage reinforce after step 0 of 2"):
         run(tmp_path / "run", SUPERVISED, stage)
     assert summarize(tmp_path / "run")["status"] == "interrupted"

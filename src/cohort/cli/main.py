@@ -9,6 +9,7 @@ commands that need them, so that `cohort --help` is instant.
          or a fault of Cohort's own
     2    something asked for is impossible: a recipe, problems, a model, a reward, a run folder
     7    the disk: full, read-only, failing
+    75   rewards failed for more answers than is allowed, or one in the training process hangs
     130  interrupted; 143 ended by SIGTERM; 141 the reader of the output closed it
 """
 
