@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
+from cohort.rewards.math.reward import equal_mathematics
 from cohort.rewards.reading import Text, found_answer, text_of, texts
 
 LONGEST_NUMBER = 60
@@ -68,6 +69,7 @@ BUILT_IN: dict[str, Callable[..., object]] = {
     "correct": correct,
     "format": has_format,
     "length": length,
+    "math": equal_mathematics,
     "mentions": mentions,
 }
 """The names that a recipe may use, and their functions."""
