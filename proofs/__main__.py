@@ -27,6 +27,8 @@ PROOFS = {
     "fuzz_data": "mutated data files: the same, file and line named",
     "fuzz_tokenizers": "mutated tokenizers and templates: the same",
     "exit_truth": "scenarios: exit code 0 exactly when the work was done",
+    "math_hostile": "hostile mathematics: a second, 512 MB, nothing executed",
+    "math_agreement": "agreement with math-verify, and every difference explained",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""

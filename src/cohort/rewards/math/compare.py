@@ -168,6 +168,8 @@ def _same_equation(gold: Relation, answer: Relation, terms: Terms) -> Verdict:
     """
     if _are_proportional(gold, answer, terms):
         return "equal"
+    if _breaks(gold, answer, terms) or _breaks(answer, gold, terms):
+        return "different"
     labels = [node.sides[0] for node in (gold, answer)]
     if not all(_is_label(label) for label in labels):
         return "unknown"
@@ -175,6 +177,24 @@ def _same_equation(gold: Relation, answer: Relation, terms: Terms) -> Verdict:
     if labels[0] == labels[1]:
         return _same(values[0], values[1], terms)
     return "unknown" if symbols(*values) else "different"
+
+
+def _breaks(solved: Relation, other: Relation, terms: Terms) -> bool:
+    """Whether a point where `y = ...` holds is none where the other equation does."""
+    name, value = solved.sides[0], solved.sides[-1]
+    if not isinstance(name, Name) or name.constant or name.name in symbols(value):
+        return False
+    if len(solved.sides) != 2 or len(other.sides) != 2:
+        return False
+    if not set(symbols(other)) <= set(symbols(solved)):
+        return False
+    try:
+        points = dict(terms.points(symbols(value), 0, whole=True))
+        points[name.name] = exact(value, points, terms.budget)
+        left, right = (exact(side, points, terms.budget) for side in other.sides)
+    except (NotExactError, UndefinedError):
+        return False
+    return left != right
 
 
 def _are_proportional(gold: Relation, answer: Relation, terms: Terms) -> bool:

@@ -1,9 +1,12 @@
 """A second opinion: math-verify, on what our own grammar leaves open, in a process that can be killed.
 
 math-verify's own time limit is a signal that cannot interrupt long arithmetic, so each pair is given
-to a child with a wall limit and a memory limit that the kernel keeps: no answer in time, and SIGKILL.
+to a child with limits of processor time and memory that the kernel keeps, and a wall limit: no answer, and
+SIGKILL.
 The child is forked where this process has no threads and is small; else a fresh interpreter is
 started, which forks. Only its LaTeX grammar is used: its other one hands text to an evaluating parser.
+Even so sympy evaluates the numerals of an answer as Python; a child that is about to compile anything
+else than a numeral, to start a program, to write or to connect ends itself before it does.
 """
 
 from __future__ import annotations
@@ -34,7 +37,12 @@ Opinion = Literal["equal", "different", "gold unread", "answer unread", "none"]
 Pair = tuple[str, str]
 """A gold answer and an answer."""
 
-WALL_SECONDS = 0.8
+PROCESSOR_SECONDS = 0.5
+"""What a child may compute; the same on a busy machine as on an idle one."""
+
+WALL_SECONDS = 3.0
+"""After which a child is killed even if it was never given the processor."""
+
 MEMORY_BYTES = 512 * 2**20
 """The address space of a child, all that the interpreter takes included."""
 
@@ -46,6 +54,16 @@ SMALL_BYTES = 256 * 2**20
 
 _LIMITS = {resource.RLIMIT_AS: MEMORY_BYTES, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}
 _HARMLESS = re.compile(r"[A-Za-z0-9 +\-*/^_=<>()\[\]{}|\\,.:;!&%$\n\t]*")
+_NUMERAL = re.compile(r"from sympy import \*|(?:Integer|Float|Rational) ?\([0-9.', ]*\)\s*")
+_FORBIDDEN = (
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.fork",
+    "subprocess.Popen",
+    "socket.",
+)
 _SIGNS: tuple[Opinion, ...] = ("equal", "different", "gold unread", "answer unread", "none")
 
 _WARM = (
@@ -53,6 +71,9 @@ _WARM = (
     (r"\{1,2\}", r"\{2,1\}"),
     ("(1,2]", "(1,3]"),
     (r"\int_0^1 x dx", "1"),
+    (r"\sum_{k=1}^{3} k^{1.5}", r"1+2^{1.5}+3^{1.5}"),
+    (r"\lim_{x\to0} \frac{\sin x}{x}", r"\log_2 8"),
+    (r"\begin{pmatrix}1\\2\end{pmatrix}", "y=2x+1"),
 )
 """Pairs of ours, given before the first fork, so that no child has to load what they need."""
 
@@ -151,7 +172,9 @@ def _answer_and_end(pair: Pair, writer: int) -> NoReturn:
     """What a child does: it says one byte and ends. It may write no file and outlive no alarm."""
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, 2 * WALL_SECONDS)  # should the parent be killed
+        signal.setitimer(signal.ITIMER_PROF, PROCESSOR_SECONDS)  # its signal ends the process
         for limit, most in _LIMITS.items():
             hard = resource.getrlimit(limit)[1]
             most = most if hard == resource.RLIM_INFINITY else min(most, hard)
@@ -159,9 +182,24 @@ def _answer_and_end(pair: Pair, writer: int) -> NoReturn:
         silent = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(silent, stream)
+        sys.addaudithook(_forbid)
         os.write(writer, bytes([_SIGNS.index(_opinion(pair))]))
     finally:
         os._exit(0)
+
+
+def _forbid(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook: the process ends before it does what an opinion does not need."""
+    forbidden = event.startswith(_FORBIDDEN)
+    if event == "compile" and str(arguments[1]).startswith("<"):  # text, not the file of a module
+        source = arguments[0]
+        text = source.decode("utf-8", "replace") if isinstance(source, bytes) else str(source)
+        forbidden = not _NUMERAL.fullmatch(text)
+    elif event == "open":
+        flags = arguments[2]
+        forbidden = isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+    if forbidden:
+        os._exit(1)
 
 
 def _opinion(pair: Pair) -> Opinion:

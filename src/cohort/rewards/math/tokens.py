@@ -155,6 +155,8 @@ def _command(name: str, spaced: bool) -> list[Token]:
 def _text(font: str, inside: str, spaced: bool, before: list[Token]) -> list[Token]:
     """What is set in a font: a word between answers, a letter or a number in bold, or words."""
     words = " ".join(inside.split())
+    if not words:
+        return []
     if words.lower() in ("and", "or"):
         return [Token("command", words.lower(), spaced)]
     after_number = bool(before) and before[-1].kind == "number"
