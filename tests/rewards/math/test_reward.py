@@ -91,6 +91,7 @@ def test_what_is_no_latex_never_reaches_the_second_opinion() -> None:
     assert second.opinions([("5", text) for text in texts], 1.0) == ["none"] * len(texts)
 
 
+@pytest.mark.slow
 def test_a_process_with_threads_asks_a_fresh_interpreter(installed: None) -> None:
     end = threading.Event()
     thread = threading.Thread(target=end.wait)

@@ -27,7 +27,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-import cohort
 from cohort.errors import MissingExtraError
 from cohort.rewards.math.bounds import LONGEST_ANSWER
 
@@ -229,7 +228,7 @@ def _fresh(pairs: Sequence[Pair], seconds: float) -> list[Opinion]:
     """The opinions of an interpreter that has no threads; it is killed where it takes too long."""
     if importlib.util.find_spec("math_verify") is None:
         package()
-    source = str(Path(cohort.__file__).parents[1])
+    source = str(Path(__file__).parents[3])
     paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
     try:
         done = subprocess.run(
