@@ -33,6 +33,8 @@ PROOFS = {
     "judge_attacks": "answers that attack their judge: none passes; URLs: no forbidden connect",
     "reward_faults": "faulty reward functions: the same run, every count right, nothing left",
     "reward_failures": "rewards that fail at random: statistics of the scored alone, ended in time",
+    "math_hostile": "hostile mathematics: a second, 512 MB, nothing executed",
+    "math_agreement": "agreement with math-verify, and every difference explained",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""
