@@ -133,18 +133,18 @@ def _replace(owner: Any, name: str, change: Callable[..., Any], due: Due) -> Non
 
 
 def _reward(value: float, due: Due) -> None:
-    from cohort.rewards import rules
+    from cohort.rewards import built_in
 
     def spoil(values: list[float], *_: Any) -> list[float]:
         return [value, *values[1:]]
 
-    real = rules.BUILT_IN["format"]
+    real = built_in.BUILT_IN["format"]
 
     def format_reward(completions: Any, **more: Any) -> Any:
         values = list(real(completions=completions, **more))
         return spoil(values) if due() else values
 
-    rules.BUILT_IN["format"] = format_reward
+    built_in.BUILT_IN["format"] = format_reward
 
 
 def _advantage(due: Due) -> None:

@@ -18,7 +18,7 @@ from cohort.config.lookup import nearest
 from cohort.config.stages import Reward
 from cohort.data.imported import cause_of, import_function, is_function
 from cohort.errors import RewardError, legible
-from cohort.rewards.rules import BUILT_IN
+from cohort.rewards.built_in import BUILT_IN
 
 GIVEN = ("completions", "prompts", "completion_ids")
 """What every reward function can ask for; no column and no argument may have these names."""

@@ -9,7 +9,7 @@ are columns that the problems must have.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
 from cohort.rewards.reading import Text, found_answer, text_of, texts
@@ -62,15 +62,6 @@ def mentions(*, completions: Sequence[Text], word: str = "happy", **_: object) -
     """1.0 where the word (or phrase) occurs as a whole, upper or lower case, else 0.0."""
     pattern = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
     return [float(pattern.search(text_of(completion)) is not None) for completion in completions]
-
-
-BUILT_IN: dict[str, Callable[..., object]] = {
-    "correct": correct,
-    "format": has_format,
-    "length": length,
-    "mentions": mentions,
-}
-"""The names that a recipe may use, and their functions."""
 
 
 def number_in(text: str) -> Fraction | None:
