@@ -1,0 +1,79 @@
+"""The program that scores answers to reasoning-gym's tasks in the sandbox; never imported by Cohort.
+
+It reads an order from stdin and writes a line of JSON for each answer: {"value": 0.5}, or
+{"failed": kind, "reason": text}. Each answer is scored in a process of its own, which is ended after
+so many seconds. The item is made anew from its task, options and index: it never left as data.
+"""
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+
+
+def main() -> None:
+    """Score every answer of the order, in its order."""
+    order = json.load(sys.stdin)
+    sys.path[:0] = order["paths"]
+    from reasoning_gym.factory import create_dataset
+
+    out = os.dup(1)
+    silent = os.open(os.devnull, os.O_RDWR)
+    os.dup2(silent, 0)
+    os.dup2(silent, 1)
+    tasks = {}
+    for asked in order["answers"]:
+        key = json.dumps([asked["task"], asked["options"]])
+        if key not in tasks:
+            tasks[key] = create_dataset(asked["task"], seed=0, size=2**31 - 1, **asked["options"])
+        said = apart(lambda: scored(tasks[key], asked), order["seconds"], out)  # noqa: B023
+        os.write(out, json.dumps(said).encode() + b"\n")
+
+
+def scored(task, asked):
+    """What the scorer says; where it raises, whether it does so for the task's own answer too."""
+    item = task[asked["index"]]
+    try:
+        return {"value": float(task.score_answer(asked["answer"], item))}
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"[:150]
+    try:
+        task.score_answer(item["answer"], item)
+    except Exception:
+        return {"failed": "raised", "reason": reason}
+    return {"value": 0.0}
+
+
+def apart(work, seconds, out):
+    """What `work` returns in a process of its own, within so many seconds."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(out)
+            os.close(reader)
+            os.write(writer, json.dumps(work()).encode()[:900])
+        finally:
+            os._exit(0)
+    os.close(writer)
+    said, until = b"", time.monotonic() + seconds
+    while select.select([reader], [], [], max(0.0, until - time.monotonic()))[0]:
+        part = os.read(reader, 1000)
+        said += part
+        if not part or len(said) > 1000:
+            break
+    os.close(reader)
+    late = time.monotonic() >= until
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    try:
+        return json.loads(said)
+    except ValueError:
+        kind = "deadline" if late else "crashed"
+        return {"failed": kind, "reason": "the scorer's process ended without a verdict"}
+
+
+if __name__ == "__main__":
+    main()
