@@ -1,7 +1,7 @@
 """The tasks of reasoning-gym as problems: `problems = "reasoning-gym:TASK"` (extra `reasoning-gym`).
 
-A problem is the task's item of a drawn index, with the seed 0: so an index is a problem, and the id
-is the hash of its question. Some scorers of the library evaluate the text of an answer as Python, so
+A problem is the task's item of a drawn index, and its id is the hash of its question: where two
+indices give one question, they are one problem. Some scorers of the library evaluate the text of an answer as Python, so
 scoring happens in the sandbox, a process for each answer: `score` is what the task's own scorer says.
 
 What it says is passed on as it is. `python -m proofs.reasoning_gym` names the tasks whose scorers
@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, final
+from typing import Any, final, get_args
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from cohort.data.imported import cause_of
 from cohort.data.records import Demonstration, Problem
 from cohort.errors import DataError, MissingExtraError, RewardError, legible, listed
 from cohort.rewards.form_rules import said_in
-from cohort.rewards.outcome import KINDS, Failed, Outcome, Scored
+from cohort.rewards.outcome import Failed, Kind, Outcome, Scored
 from cohort.rewards.reading import CLOSE_ANSWER, OPEN_ANSWER, Text, texts
 from cohort.rewards.sandbox.program import Limits, Program, Report
 from cohort.rewards.sandbox.sandbox import Sandbox
@@ -36,11 +36,17 @@ from cohort.tasks.reasoning_gym_answers import LONGEST_ANSWER, may_be_evaluated
 
 PREFIX = "reasoning-gym:"
 
-INDICES = 2**31 - 1
-"""Indices that are drawn from; the seed plus the index must stay a seed for numpy's generators."""
+ITEMS = 1_000_000
+"""Indices of a task that are drawn from; its seed is always 0."""
+
+FEWER_ITEMS = {"acre": 1000, "word_ladder": 20_000}
+"""Tasks that prepare all of their items at once, or refuse to have more."""
 
 TRIES = 50
 """Draws for one problem; a few indices of a few tasks raise in the library."""
+
+LOOKED_AT = 20
+"""Held-out problems that are looked at before a run; all of them are made when they are asked."""
 
 SECONDS_PER_ANSWER = 5.0
 """What scoring one answer may take, before its process is ended."""
@@ -61,7 +67,9 @@ class ReasoningGym:
         self._task, self._options = task, dict(options)
         self._items = open_task(task, options)
         check_held_out(held_out_problems)
-        self._held_out = hold_out(self._draw, held_out_problems, self.name)
+        self._wanted = held_out_problems
+        self._known = hold_out(self._draw, min(held_out_problems, LOOKED_AT), self.name)
+        self._held_out: list[Problem] = []
 
     def batch(self, *, seed: int, purpose: str, step: int, count: int) -> list[Problem]:
         """The training problems of a step: a function of these arguments and the options alone."""
@@ -73,12 +81,13 @@ class ReasoningGym:
         return [Demonstration(problem, self._completion(problem)) for problem in problems]
 
     def held_out(self) -> list[Problem]:
-        """The held-out problems, the same for every seed."""
+        """The held-out problems, the same for every seed; made when they are asked for first."""
+        self._held_out = self._held_out or hold_out(self._draw, self._wanted, self.name)
         return list(self._held_out)
 
     def known(self) -> list[Problem]:
-        """The held-out problems; the others are made as they are asked."""
-        return self.held_out()
+        """The first of the held-out problems; the others are made as they are asked."""
+        return list(self._known)
 
     def vocabulary(self) -> list[str]:
         """Refused: the questions are any text."""
@@ -89,13 +98,14 @@ class ReasoningGym:
 
     def _draw(self, generator: np.random.Generator) -> Problem:
         for _ in range(TRIES):
-            index = int(generator.integers(INDICES))
+            index = int(generator.integers(size_of(self._task)))
             try:
                 item = self._items[index]
             except Exception as error:  # noqa: BLE001 - the library's own mistakes, in some items
                 last = error
                 continue
-            return _problem(self._task, self._options, index, item)
+            place = {"task": self._task, "options": self._options, "index": index}
+            return _problem(place, item)
         raise DataError(
             f"{self.name} cannot make a problem: {cause_of(last, '')}",
             "its options may contradict each other",
@@ -139,8 +149,13 @@ def score(
     return [found.get(place, Scored(0.0)) for place in range(len(said))]
 
 
+def size_of(task: str) -> int:
+    """How many items of a task are drawn from."""
+    return FEWER_ITEMS.get(task, ITEMS)
+
+
 def open_task(task: str, options: Mapping[str, Any]) -> Any:
-    """The items of a task, by index. Raises DataError, and MissingExtraError without the library."""
+    """The items of a task by index. Raises DataError, and MissingExtraError without the library."""
     factory = _library()
     if task not in factory.DATASETS:
         near = nearest(task, factory.DATASETS)
@@ -159,7 +174,7 @@ def open_task(task: str, options: Mapping[str, Any]) -> Any:
                 f'did you mean "{near}"?' if near else "problems are drawn by Cohort's own keys",
             )
     try:
-        return factory.create_dataset(task, seed=0, size=INDICES, **options)
+        return factory.create_dataset(task, seed=0, size=size_of(task), **options)
     except Exception as error:
         raise DataError(
             f"{PREFIX}{task} does not take {listed(options)}: {cause_of(error, '')}",
@@ -178,14 +193,13 @@ def _library() -> ModuleType:
     return factory  # type: ignore[no-any-return]
 
 
-def _problem(task: str, options: Mapping[str, Any], index: int, item: Mapping[str, Any]) -> Problem:
+def _problem(place: Mapping[str, Any], item: Mapping[str, Any]) -> Problem:
     """The item as a problem; its question is its identity."""
     question = str(item["question"])
     digest = f"{keyed.digest('question', question):032x}"[:16]
-    place = {"task": task, "options": dict(options), "index": index}
     answer = None if item["answer"] is None else str(item["answer"])
     columns = {"answer": answer, "reasoning_gym": json.dumps(place)}
-    return Problem(f"{PREFIX}{task}:{digest}", question, columns)
+    return Problem(f"{PREFIX}{place['task']}:{digest}", question, columns)
 
 
 def _scored(asked: Sequence[tuple[Mapping[str, Any], str]]) -> list[Outcome]:
@@ -195,7 +209,9 @@ def _scored(asked: Sequence[tuple[Mapping[str, Any], str]]) -> list[Outcome]:
     order = {
         "paths": [str(path) for path in _packages()],
         "seconds": SECONDS_PER_ANSWER,
-        "answers": [{**item, "answer": answer} for item, answer in asked],
+        "answers": [
+            {**item, "size": size_of(item["task"]), "answer": answer} for item, answer in asked
+        ],
     }
     sandbox = Sandbox()
     try:
@@ -239,7 +255,7 @@ def _verdict(line: bytes, report: Report) -> Outcome:
     except ValueError:
         kind = {"wall": "deadline", "cpu": "deadline", "memory": "memory"}.get(report.end, "crashed")
         said = {"failed": kind, "reason": f"the sandbox ended: {report.end}"}
-    if isinstance(said, dict) and said.get("failed") in KINDS:
+    if isinstance(said, dict) and said.get("failed") in get_args(Kind):
         return Failed(said["failed"], legible(str(said.get("reason")), 200))
     value = said.get("value") if isinstance(said, dict) else None
     if isinstance(value, float) and math.isfinite(value):

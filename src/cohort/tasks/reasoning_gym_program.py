@@ -11,6 +11,7 @@ import select
 import signal
 import sys
 import time
+from functools import partial
 
 
 def main() -> None:
@@ -27,8 +28,10 @@ def main() -> None:
     for asked in order["answers"]:
         key = json.dumps([asked["task"], asked["options"]])
         if key not in tasks:
-            tasks[key] = create_dataset(asked["task"], seed=0, size=2**31 - 1, **asked["options"])
-        said = apart(lambda: scored(tasks[key], asked), order["seconds"], out)  # noqa: B023
+            tasks[key] = create_dataset(
+                asked["task"], seed=0, size=asked["size"], **asked["options"]
+            )
+        said = apart(partial(scored, tasks[key], asked), order["seconds"], out)
         os.write(out, json.dumps(said).encode() + b"\n")
 
 
