@@ -27,6 +27,8 @@ PROOFS = {
     "fuzz_data": "mutated data files: the same, file and line named",
     "fuzz_tokenizers": "mutated tokenizers and templates: the same",
     "exit_truth": "scenarios: exit code 0 exactly when the work was done",
+    "reasoning_gym": "tasks of reasoning-gym: posed, posed again, their answers scored in the sandbox",
+    "check_mistakes": "planted mistakes: cohort check names each, and nothing in a right recipe",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""

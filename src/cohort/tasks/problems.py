@@ -23,7 +23,8 @@ from cohort.tasks.chain import Chain
 from cohort.tasks.countdown import Countdown
 from cohort.tasks.finite import Finite
 from cohort.tasks.generated import make_task
-from cohort.tasks.reasoning_gym import PREFIX, ReasoningGym
+from cohort.tasks.reasoning_gym import ReasoningGym
+from cohort.tasks.reasoning_gym_items import PREFIX
 
 
 class ProblemSource(Protocol):

@@ -10,49 +10,42 @@ pay for nonsense; `cohort check` says it of the task at hand. No vocabulary come
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any, final, get_args
 
 import numpy as np
 
-from cohort.config.lookup import nearest
 from cohort.data import keyed
 from cohort.data.imported import cause_of
 from cohort.data.records import Demonstration, Problem
-from cohort.errors import DataError, MissingExtraError, RewardError, legible, listed
+from cohort.errors import DataError, RewardError, legible
 from cohort.rewards.form_rules import said_in
 from cohort.rewards.outcome import Failed, Kind, Outcome, Scored
 from cohort.rewards.reading import CLOSE_ANSWER, OPEN_ANSWER, Text, texts
 from cohort.rewards.sandbox.program import Limits, Program, Report
 from cohort.rewards.sandbox.sandbox import Sandbox
 from cohort.tasks.generated import check_held_out, distinct, hold_out
-from cohort.tasks.reasoning_gym_answers import LONGEST_ANSWER, may_be_evaluated
-
-PREFIX = "reasoning-gym:"
-
-ITEMS = 1_000_000
-"""Indices of a task that are drawn from; its seed is always 0."""
-
-FEWER_ITEMS = {"acre": 1000, "word_ladder": 20_000}
-"""Tasks that prepare all of their items at once, or refuse to have more."""
+from cohort.tasks.reasoning_gym_answers import may_be_evaluated
+from cohort.tasks.reasoning_gym_items import PREFIX, open_task, size_of
 
 TRIES = 50
 """Draws for one problem; a few indices of a few tasks raise in the library."""
 
-LOOKED_AT = 20
+LOOKED_AT = 4
 """Held-out problems that are looked at before a run; all of them are made when they are asked."""
 
 SECONDS_PER_ANSWER = 5.0
 """What scoring one answer may take, before its process is ended."""
 
-START_SECONDS = 60.0
-"""What importing the library may take in the sandbox, with other programs beside it."""
+START_SECONDS = 120.0
+"""What importing the library and opening a task may take there, with other programs beside it."""
+
+SECONDS_PER_ITEM = 30.0
+"""What making an item again may take; some are found by search."""
 
 MEMORY_BYTES = 2 * 2**30
 
@@ -149,50 +142,6 @@ def score(
     return [found.get(place, Scored(0.0)) for place in range(len(said))]
 
 
-def size_of(task: str) -> int:
-    """How many items of a task are drawn from."""
-    return FEWER_ITEMS.get(task, ITEMS)
-
-
-def open_task(task: str, options: Mapping[str, Any]) -> Any:
-    """The items of a task by index. Raises DataError, and MissingExtraError without the library."""
-    factory = _library()
-    if task not in factory.DATASETS:
-        near = nearest(task, factory.DATASETS)
-        raise DataError(
-            f'reasoning-gym has no task "{legible(task)}"; it has {len(factory.DATASETS)}, such as '
-            f"{listed(sorted(factory.DATASETS), 5)}",
-            f'did you mean "{PREFIX}{near}"?' if near else "its documentation lists them",
-        )
-    known = [f.name for f in dataclasses.fields(factory.DATASETS[task][1])]
-    known = [name for name in known if name not in ("seed", "size")]
-    for option in options:
-        if option not in known:
-            near = nearest(option, known)
-            raise DataError(
-                f'the task {PREFIX}{task} has no option "{legible(option)}"; it has {listed(known)}',
-                f'did you mean "{near}"?' if near else "problems are drawn by Cohort's own keys",
-            )
-    try:
-        return factory.create_dataset(task, seed=0, size=size_of(task), **options)
-    except Exception as error:
-        raise DataError(
-            f"{PREFIX}{task} does not take {listed(options)}: {cause_of(error, '')}",
-            "see the task's configuration in reasoning-gym",
-        ) from error
-
-
-def _library() -> ModuleType:
-    try:
-        from reasoning_gym import factory
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "the tasks of reasoning-gym need the package reasoning-gym",
-            "pip install 'cohort-rl[reasoning-gym]'",
-        ) from error
-    return factory  # type: ignore[no-any-return]
-
-
 def _problem(place: Mapping[str, Any], item: Mapping[str, Any]) -> Problem:
     """The item as a problem; its question is its identity."""
     question = str(item["question"])
@@ -219,13 +168,11 @@ def _scored(asked: Sequence[tuple[Mapping[str, Any], str]]) -> list[Outcome]:
     finally:
         sandbox.close()
     lines = report.stdout.split(b"\n")[: len(asked)]
-    return [
-        _verdict(lines[n] if n < len(lines) else b"", report) for n in range(len(asked))
-    ]
+    return [_verdict(lines[n] if n < len(lines) else b"", report) for n in range(len(asked))]
 
 
 def _program(answers: int) -> Program:
-    seconds = START_SECONDS + SECONDS_PER_ANSWER * answers
+    seconds = START_SECONDS + (SECONDS_PER_ANSWER + SECONDS_PER_ITEM) * answers
     return Program(
         files={"main.py": Path(__file__).with_name("reasoning_gym_program.py").read_bytes()},
         readable=tuple(_packages()),
@@ -253,7 +200,9 @@ def _verdict(line: bytes, report: Report) -> Outcome:
     try:
         said = json.loads(line)
     except ValueError:
-        kind = {"wall": "deadline", "cpu": "deadline", "memory": "memory"}.get(report.end, "crashed")
+        kind = {"wall": "deadline", "cpu": "deadline", "memory": "memory"}.get(
+            report.end, "crashed"
+        )
         said = {"failed": kind, "reason": f"the sandbox ended: {report.end}"}
     if isinstance(said, dict) and said.get("failed") in get_args(Kind):
         return Failed(said["failed"], legible(str(said.get("reason")), 200))

@@ -24,22 +24,24 @@ def main() -> None:
     silent = os.open(os.devnull, os.O_RDWR)
     os.dup2(silent, 0)
     os.dup2(silent, 1)
-    tasks = {}
+    tasks, items = {}, {}
     for asked in order["answers"]:
         key = json.dumps([asked["task"], asked["options"]])
         if key not in tasks:
             tasks[key] = create_dataset(
                 asked["task"], seed=0, size=asked["size"], **asked["options"]
             )
-        said = apart(partial(scored, tasks[key], asked), order["seconds"], out)
-        os.write(out, json.dumps(said).encode() + b"\n")
+        place = (key, asked["index"])
+        if place not in items:
+            items = {place: tasks[key][asked["index"]]}
+        work = partial(scored, tasks[key], items[place], asked["answer"])
+        os.write(out, json.dumps(apart(work, order["seconds"], out)).encode() + b"\n")
 
 
-def scored(task, asked):
+def scored(task, item, answer):
     """What the scorer says; where it raises, whether it does so for the task's own answer too."""
-    item = task[asked["index"]]
     try:
-        return {"value": float(task.score_answer(asked["answer"], item))}
+        return {"value": float(task.score_answer(answer, item))}
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"[:150]
     try:
