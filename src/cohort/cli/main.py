@@ -5,7 +5,8 @@ error's own; `-v` anywhere adds the traceback. Torch, pydantic and rich are impo
 commands that need them, so that `cohort --help` is instant.
 
     0    all asked work was done and saved
-    1    training met something it must not go on with, or a fault of Cohort's own
+    1    training met something it must not go on with, `check` found something to mend, or a fault of
+         Cohort's own
     2    something asked for is impossible: a recipe, problems, a model, a reward, a run folder
     7    the disk: full, read-only, failing
     130  interrupted; 143 ended by SIGTERM; 141 the reader of the output closed it
@@ -20,7 +21,7 @@ from typing import Annotated
 
 import typer
 
-from cohort.cli import listing, reading, training
+from cohort.cli import check, listing, reading, training
 from cohort.errors import CohortError, legible
 
 MOST_LINES = 6
@@ -35,6 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("train")(training.train)
+app.command("check")(check.check)
 app.command("eval")(training.evaluate)
 app.command("sample")(training.sample)
 app.command("show")(reading.show)

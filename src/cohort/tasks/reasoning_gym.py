@@ -1,8 +1,9 @@
 """The tasks of reasoning-gym as problems: `problems = "reasoning-gym:TASK"` (extra `reasoning-gym`).
 
 A problem is the task's item of a drawn index, and its id is the hash of its question: where two
-indices give one question, they are one problem. Some scorers of the library evaluate the text of an answer as Python, so
-scoring happens in the sandbox, a process for each answer: `score` is what the task's own scorer says.
+indices give one question, they are one problem. Some scorers of the library evaluate the text of an
+answer as Python, so scoring happens in the sandbox, a process for each answer: `score` is what the
+task's own scorer says.
 
 What it says is passed on as it is. `python -m proofs.reasoning_gym` names the tasks whose scorers
 pay for nonsense; `cohort check` says it of the task at hand. No vocabulary comes with these tasks.
@@ -13,7 +14,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, final, get_args
 
@@ -93,7 +96,8 @@ class ReasoningGym:
         for _ in range(TRIES):
             index = int(generator.integers(size_of(self._task)))
             try:
-                item = self._items[index]
+                with redirect_stdout(sys.stderr):  # some print where they search
+                    item = self._items[index]
             except Exception as error:  # noqa: BLE001 - the library's own mistakes, in some items
                 last = error
                 continue

@@ -27,8 +27,8 @@ EXPRESSIONS = frozenset(
 """Tasks that evaluate an expression; in it only functions of mathematics are called."""
 
 MATHEMATICS = frozenset(
-    "abs sin cos tan sec csc cot asin acos atan sinh cosh tanh asinh acosh atanh exp log ln sqrt Abs "
-    "erf Rational Integer".split()
+    {"abs", "Abs", "sin", "cos", "tan", "sec", "csc", "cot", "asin", "acos", "atan", "sinh", "cosh"}
+    | {"tanh", "asinh", "acosh", "atanh", "exp", "log", "ln", "sqrt", "erf", "Rational", "Integer"}
 )
 
 _CALLED = re.compile(r"([^\W\d]\w{0,60})?\s{0,20}\(")

@@ -8,6 +8,7 @@ a reward can only be asked about nonsense.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from cohort.data.records import Problem
@@ -97,16 +98,14 @@ def problems_of(source: ProblemSource, seed: int) -> list[Problem]:
 def golds_of(source: ProblemSource, problems: Sequence[Problem], seed: int) -> dict[str, list[str]]:
     """What the problems say is right: source -> a text for each problem."""
     golds: dict[str, list[str]] = {}
-    try:
-        shown = source.demonstrations(seed=seed, step=1, count=PROBLEMS)
-        golds[DEMONSTRATION] = [one.completion for one in shown]
-    except DataError:
-        pass  # problems without an answer to imitate
     for column in dict.fromkeys(name for problem in problems for name in problem.columns):
         values = [problem.columns.get(column) for problem in problems]
         plain = all(isinstance(value, (str, int, float)) for value in values)
         if column.lower() in ANSWER_COLUMNS and plain:
             golds[column] = [str(value) for value in values]
+    with suppress(DataError):  # problems without an answer to imitate
+        shown = source.demonstrations(seed=seed, step=1, count=PROBLEMS)
+        golds[DEMONSTRATION] = [one.completion for one in shown]
     return golds
 
 
