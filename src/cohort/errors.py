@@ -7,6 +7,7 @@
     |-- RewardError      a reward function, or what it returned                      exit 2
     |-- RunError         a run folder: missing, taken, or of another recipe          exit 2
     |-- MissingExtraError  an optional package that is not installed                 exit 2
+    |-- RewardsFailedError  rewards that failed for more answers than is allowed      exit 75
     |-- StorageError     a disk that is full, read-only or failing                  exit 7
     |-- TrainingError    a number that is not finite, a step that cannot be done     exit 1
     |   |-- NotFiniteError  where the first such number of an update was found
@@ -51,6 +52,12 @@ class ModelError(CohortError):
 
 class RewardError(CohortError):
     """A reward function that raised, or returned what is not a reward."""
+
+
+class RewardsFailedError(CohortError):
+    """What reward functions run on failed too often to learn on; the same command goes on later."""
+
+    exit_code = 75
 
 
 class RunError(CohortError):

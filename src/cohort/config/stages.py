@@ -55,12 +55,29 @@ class Problems(Table):
 
 
 class Reward(Table):
-    """One reward of a stage: its weight, and the arguments of its function as further keys."""
+    """One reward of a stage: its weight, how it is run, and the arguments of its function as further keys.
+
+    An option that the function has a parameter of the same name for is given to it as well.
+    """
 
     model_config = ConfigDict(extra="allow")
 
     weight: Bounded = 1.0
     """What the value is multiplied with in the sum of the rewards."""
+    where: Literal["worker", "trainer"] = "worker"
+    """In which process the function runs: one of its own, which can be killed, or the training process."""
+    deadline_seconds: Annotated[float, Field(gt=0.0, le=1e6)] = 60.0
+    """How long a call may take; then its process is killed, and the answer that is to blame is looked for."""
+    retries: Annotated[int, Field(ge=0, le=100)] = 2
+    """How often an answer is asked about again after a failure that may pass."""
+    at_once: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Of an async function: call it for each answer alone, so many at a time. 0: one call for all."""
+    memory_mb: Count = 0
+    """The most resident memory that the function's processes may have, in MB. 0: no limit."""
+    processes: PositiveInt = 64
+    """The most processes that the function may have at a time."""
+    output_kb: PositiveInt = 1024
+    """The most that a call may print, in kB; the end of it is shown where the call fails."""
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -145,7 +162,9 @@ class Sampled(Stage):
 
     rewards: dict[str, Reward]
     """Reward functions by name: the task's own, built-in ones, or `file.py:function`; value: a weight,
-    or a table with `weight` and the function's arguments."""
+    or a table with `weight`, how it is run, and the function's arguments."""
+    failures_allowed: Fraction = 0.2
+    """The share of a step's answers for which a reward function may fail; more of them end the run."""
     max_new_tokens: PositiveInt = 256
     """The most tokens an answer may have."""
     slots: PositiveInt = 64

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from cohort.config.lookup import nearest
 from cohort.errors import CohortError, legible
 
 
@@ -40,6 +39,8 @@ def import_function(
     found = getattr(module, function, None)
     if callable(found):
         return function, found
+    from cohort.config.lookup import nearest  # it imports pydantic, and workers import this file
+
     known = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
     near = nearest(function, known)
     state = "is not a function" if hasattr(module, function) else "does not exist"
@@ -51,6 +52,8 @@ def import_function(
 
 def near_file(path: Path) -> str:
     """The hint for a file that does not exist: the one beside it that is called nearly so."""
+    from cohort.config.lookup import nearest
+
     folder = path.parent
     names = [p.name for p in folder.iterdir() if p.is_file()] if os.path.isdir(folder) else []
     near = nearest(path.name, names)

@@ -56,21 +56,30 @@ class Rollout:
     temperature: float = 1.0
 
 
+SCORED, UNSCORABLE = "scored", "unscorable"
+"""What became of a rollout at a function, beside the kinds of failures."""
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """What the reward functions said of one rollout.
 
     parts: function name -> value, or None for "cannot say".
-    total: the weighted sum over the functions that said something; None when none did.
+    total: the weighted sum over the functions that said something; None when none did, and where
+        one that has a weight failed: a part of a sum is never taken for the sum.
     steps: where functions reward steps of the answer, for each step the number of characters of the
         answer at which it ends, and its weighted reward, in order. Their function's part is the mean.
     whole: the weighted sum over the functions that reward whole answers, None when none said.
+    unsaid: function name -> why it gave no value: "unscorable" or the kind of a failure, and a reason.
+    token_steps: as steps, of the functions that count tokens.
     """
 
     total: float | None
     parts: Mapping[str, float | None]
     steps: tuple[tuple[int, float], ...] = ()
     whole: float | None = None
+    unsaid: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    token_steps: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cohort.data.records import Group
+from cohort.data.records import SCORED, UNSCORABLE, Group, Score
 from cohort.errors import RunError, StorageError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -46,7 +46,12 @@ CREATE TABLE rollouts (
 ) WITHOUT ROWID;
 CREATE TABLE scores (
   group_id INTEGER NOT NULL REFERENCES groups, number INTEGER NOT NULL, function TEXT NOT NULL,
-  value REAL, PRIMARY KEY (group_id, number, function)) WITHOUT ROWID;
+  value REAL, kind TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (group_id, number, function)
+) WITHOUT ROWID;
+CREATE TABLE asked (key TEXT PRIMARY KEY, answer TEXT NOT NULL, time REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE quarantine (
+  key TEXT PRIMARY KEY, function TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
+  time REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE evaluations (
   id INTEGER PRIMARY KEY, stage INTEGER NOT NULL, after TEXT NOT NULL, summary TEXT NOT NULL);
 CREATE TABLE answers (
@@ -78,7 +83,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         """Opens a run's store, or makes it. Raises RunError for one of another version."""
-        with _refusing():
+        with refusing_database():
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
@@ -100,7 +105,7 @@ class Store:
         sealed: nothing more will be written, and run.db is the only file from then on.
         """
         try:
-            with _refusing():
+            with refusing_database():
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 if sealed:
                     self._db.execute("PRAGMA journal_mode = DELETE")
@@ -136,7 +141,7 @@ class Store:
 
     def sync(self) -> None:
         """What was written survives a power cut from here on."""
-        with _refusing():
+        with refusing_database():
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def has_step(self, stage: int, step: int) -> bool:
@@ -286,11 +291,24 @@ class Store:
                     advantage,
                 ),
             )
-            parts = group.scores[number].parts if group.scores else {}
-            self._db.executemany(
-                "INSERT INTO scores VALUES (?, ?, ?, ?)",
-                [(*row, function, value) for function, value in parts.items()],
-            )
+            self._write_score(row, group.scores[number] if group.scores else None)
+
+    def _write_score(self, row: tuple[int | None, int], score: Score | None) -> None:
+        """Each function's value, or why there is none: a kind, which is "scored" for a value, and words."""
+        parts = {} if score is None else score.parts
+        unsaid = {} if score is None else score.unsaid
+        self._db.executemany(
+            "INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    *row,
+                    name,
+                    value,
+                    *unsaid.get(name, (SCORED if value is not None else UNSCORABLE, "")),
+                )
+                for name, value in parts.items()
+            ],
+        )
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._db)
@@ -303,14 +321,14 @@ class _Transaction:
         self._db = db
 
     def __enter__(self) -> None:
-        with _refusing():
+        with refusing_database():
             self._db.execute("BEGIN IMMEDIATE")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> None:
         if kind is None:
-            with _refusing():
+            with refusing_database():
                 self._db.execute("COMMIT")
             return
         if self._db.in_transaction:  # a full disk has ended it already
@@ -320,7 +338,7 @@ class _Transaction:
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def refusing_database() -> Iterator[None]:
     """Turn what SQLite cannot do into a StorageError."""
     try:
         yield

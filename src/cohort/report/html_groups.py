@@ -21,6 +21,9 @@ LONGEST_ANSWER = 6000
 LONGEST_PROMPT = 2000
 """Characters of a prompt that are kept."""
 
+LONGEST_REASON = 300
+"""Characters of the reason why a function gave no value that are kept."""
+
 MOST_STEPS = 40
 """Steps that are kept at most; more would not be read."""
 
@@ -152,11 +155,12 @@ def _sign(rollout: read.RolloutRow) -> str:
 def _answer(rollout: read.RolloutRow) -> str:
     """One answer: its advantage, reward and parts, its length, why it stopped, its text."""
     advantage = "-" if rollout.advantage is None else f"{rollout.advantage:+.3f}"
-    parts = ", ".join(f"{name} {number(value)}" for name, value in rollout.parts.items())
+    parts = safe(one_line(read.parts_text(rollout)))
+    parts += "".join(f"<br>{cut(one_line(line), LONGEST_REASON)}" for line in read.reasons(rollout))
     return (
         f'<article><header><b class="{_tone(rollout)}">{advantage}</b>'
         f"<span>reward {number(rollout.reward)}</span></header>"
-        f"<small>{safe(one_line(parts)) or 'no scores'}<br>{rollout.tokens} tokens, "
+        f"<small>{parts}<br>{rollout.tokens} tokens, "
         f"stop: {safe(rollout.stop)}</small>"
         f"<pre>{cut(rollout.text)}</pre></article>"
     )

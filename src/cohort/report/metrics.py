@@ -6,10 +6,11 @@ zeros for "unknown".
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cohort.data.records import Group
+from cohort.data.records import SCORED, UNSCORABLE, Group
 from cohort.report.metric_table import METRICS, SUPERVISED, Metric
 from cohort.report.statistics import deviation, mean
 
@@ -30,15 +31,59 @@ _FUNCTION_DEVIATION = Metric(
 )
 
 
+_FUNCTION_COUNTS = {
+    "scored": Metric(
+        "answers",
+        "Answers that the reward function {} gave a value; with `unscorable` and `failed` they are "
+        "all answers of the step.",
+        "sum over the step",
+        "better",
+    ),
+    "unscorable": Metric(
+        "answers",
+        "Answers of which the reward function {} could not say anything; no failure, and they enter "
+        "no mean of its values.",
+        "sum over the step",
+    ),
+    "failed": Metric(
+        "answers",
+        "Answers for which the reward function {} failed; they have no reward, and more of them than "
+        "`failures_allowed` end the run.",
+        "sum over the step",
+        "worse",
+    ),
+    "retried": Metric(
+        "answers",
+        "How often the reward function {} was asked about an answer again, after a failure that might "
+        "have passed.",
+        "sum over the step",
+        "worse",
+    ),
+    "slowest_seconds": Metric(
+        "seconds",
+        "The slowest call of the reward function {}; its `deadline_seconds` should be far above.",
+        "maximum of the step",
+        "worse",
+    ),
+}
+
+_FAILED_KIND = Metric(
+    "answers",
+    "Of the answers for which the reward function {} failed, those of this kind.",
+    "sum over the step",
+    "worse",
+)
+
+
 def describe_metric(name: str, kind: str = "reinforce") -> Metric | None:
     """The row of a metric in a stage of this kind; None for a metric that is not ours."""
     if kind == "supervised" and name in SUPERVISED:
         return SUPERVISED[name]
     head, _, rest = name.partition("/")
     function, _, statistic = rest.rpartition("/")
-    rows = {"mean": _FUNCTION_MEAN, "std": _FUNCTION_DEVIATION}
-    if head == "rewards" and function and statistic in rows:
-        row = rows[statistic]
+    rows = {"mean": _FUNCTION_MEAN, "std": _FUNCTION_DEVIATION, **_FUNCTION_COUNTS}
+    row = _FAILED_KIND if statistic.startswith("failed_") else rows.get(statistic)
+    if head == "rewards" and function and row:
         return replace(row, meaning=row.meaning.replace("{}", function))
     return METRICS.get(name)
 
@@ -57,7 +102,7 @@ def describe_groups(groups: Sequence[Group]) -> dict[str, float]:
     if scored:
         metrics["frac_reward_zero_std"] = mean([float(_all_equal(own)) for own in known])
         metrics["unscored"] = float(sum(r is None for g in scored for r in g.rewards))
-    return metrics | _describe_functions(scored) | _describe_lengths(groups)
+    return metrics | _describe_functions(scored) | _count(scored) | _describe_lengths(groups)
 
 
 def _all_equal(rewards: Sequence[float]) -> bool:
@@ -79,6 +124,24 @@ def _describe_functions(groups: Sequence[Group]) -> dict[str, float]:
     for function, own in values.items():
         metrics[f"rewards/{function}/mean"] = mean(own)
         metrics[f"rewards/{function}/std"] = deviation(own)
+    return metrics
+
+
+def _count(groups: Sequence[Group]) -> dict[str, float]:
+    """What became of all answers at each function: scored, unscorable, failed and failed by kind."""
+    counts: dict[str, Counter[str]] = {}
+    for group in groups:
+        for score in group.scores:
+            for function, value in score.parts.items():
+                other = SCORED if value is not None else UNSCORABLE
+                kind, _ = score.unsaid.get(function, (other, ""))
+                counts.setdefault(function, Counter())[kind] += 1
+    metrics: dict[str, float] = {}
+    for function, own in counts.items():
+        kinds = {kind: n for kind, n in own.items() if kind not in (SCORED, UNSCORABLE)}
+        told = {SCORED: own[SCORED], UNSCORABLE: own[UNSCORABLE], "failed": sum(kinds.values())}
+        told |= {f"failed_{kind}": number for kind, number in kinds.items()}
+        metrics |= {f"rewards/{function}/{name}": float(number) for name, number in told.items()}
     return metrics
 
 

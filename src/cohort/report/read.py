@@ -11,13 +11,13 @@ import math
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cohort.data.store import Answer, connect_read_only
 from cohort.report.lines import Example
 from cohort.report.statistics import deviation, mean
-from cohort.report.text import prompt_text
+from cohort.report.text import number, prompt_text
 
 ID_BYTES = 4
 """The bytes of a stored token id."""
@@ -49,6 +49,8 @@ class RolloutRow:
     reward: float | None
     advantage: float | None
     parts: Mapping[str, float | None]
+    unsaid: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Function name -> why it gave no value: "unscorable" or a kind of failure, and a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,20 @@ class EventRow:
     time: float
     level: str
     text: str
+
+
+def parts_text(rollout: RolloutRow) -> str:
+    """What each function said of an answer, on one line: its value, or the kind of its silence."""
+    said = {
+        name: number(value) if value is not None else rollout.unsaid.get(name, ("-", ""))[0]
+        for name, value in rollout.parts.items()
+    }
+    return ", ".join(f"{name} {text}" for name, text in said.items()) or "no scores"
+
+
+def reasons(rollout: RolloutRow) -> list[str]:
+    """A line for each function that gave no value and said why."""
+    return [f"{name}: {kind}: {why}" for name, (kind, why) in rollout.unsaid.items() if why]
 
 
 def ranked(rollouts: Sequence[RolloutRow]) -> list[RolloutRow]:
@@ -204,11 +220,13 @@ def group_places(
 def with_rollouts(db: sqlite3.Connection, group: GroupRow) -> GroupRow:
     """The group with its answers and their scores."""
     parts: dict[int, dict[str, float | None]] = {}
-    for row in db.execute(
-        "SELECT number, function, value FROM scores WHERE group_id = ? ORDER BY function",
-        (group.id,),
-    ):
+    unsaid: dict[int, dict[str, tuple[str, str]]] = {}
+    for row in db.execute("SELECT * FROM scores WHERE group_id = ? ORDER BY function", (group.id,)):
         parts.setdefault(row["number"], {})[row["function"]] = _finite(row["value"])
+        # Runs up to schema 3 do not say why there is no value.
+        if row["value"] is None and "kind" in row.keys():  # noqa: SIM118 - a row iterates its values
+            why = row["kind"], row["reason"]
+            unsaid.setdefault(row["number"], {})[row["function"]] = why
     rows = db.execute(
         "SELECT number, text, length(tokens) AS bytes, stop, version, reward, advantage "
         "FROM rollouts WHERE group_id = ? ORDER BY number",
@@ -224,6 +242,7 @@ def with_rollouts(db: sqlite3.Connection, group: GroupRow) -> GroupRow:
             reward=_finite(row["reward"]),
             advantage=_finite(row["advantage"]),
             parts=parts.get(row["number"], {}),
+            unsaid=unsaid.get(row["number"], {}),
         )
         for row in rows
     )

@@ -175,11 +175,12 @@ def _print_whole(screen: rich.console.Console, group: read.GroupRow) -> None:
     screen.print(Text(f"problem {one_line(group.problem)}", style="bold"), soft_wrap=True)
     screen.print(Text(showable(group.prompt)), soft_wrap=True)
     for rollout in read.ranked(group.rollouts):
-        parts = [f"{name} {number(value)}" for name, value in rollout.parts.items()]
         title = (
             f"\nanswer {rollout.number}: reward {number(rollout.reward)}"
-            f" ({', '.join(parts) or 'no scores'}), advantage {number(rollout.advantage)},"
+            f" ({read.parts_text(rollout)}), advantage {number(rollout.advantage)},"
             f" {rollout.tokens} tokens, stop: {rollout.stop}"
         )
         screen.print(Text(showable(title), style="bold"), soft_wrap=True)
+        for line in read.reasons(rollout):
+            screen.print(Text(one_line(line), style="dim"), soft_wrap=True)
         screen.print(Text(showable(rollout.text)), soft_wrap=True)

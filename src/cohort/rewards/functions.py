@@ -7,10 +7,11 @@ recipe; and for every other name the problems' column of that name. Nothing is c
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,13 @@ from cohort.data.imported import cause_of, import_function, is_function
 from cohort.errors import RewardError, legible
 from cohort.rewards.built_in import BUILT_IN
 
-GIVEN = ("completions", "prompts", "completion_ids")
+GIVEN = ("completions", "prompts", "completion_ids", "journal")
 """What every reward function can ask for; no column and no argument may have these names."""
+
+HOW = {name: field.default for name, field in Reward.model_fields.items() if name != "weight"}
+"""The options of every reward that say how it is run, and their defaults."""
+
+WORKERS_ONLY = frozenset({"memory_mb", "processes", "output_kb"})
 
 PLAIN_TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
@@ -32,14 +38,76 @@ PLAIN_TYPES: dict[str, tuple[type, ...]] = {
 """Annotations of a reward's arguments that a recipe's values are held to."""
 
 
+class Memory:
+    """What a function in a worker remembers, as its trainer knows it; `ask` asks the worker."""
+
+    def __init__(self, ask: Callable[[], object]) -> None:
+        self._ask = ask
+        self._kept: list[object] = []
+
+    def get(self) -> object:
+        """What was kept last; at first, what the function says."""
+        if not self._kept:
+            self.set(self._ask())
+        return self._kept[0]
+
+    def set(self, state: object) -> None:
+        """Keep this instead."""
+        self._kept = [state]
+
+
 @dataclass(frozen=True, slots=True)
 class RewardFunction:
-    """A reward as a stage uses it: its name in tables, its weight, and how it is called."""
+    """A reward as a stage uses it: its name in tables, its weight, and how it is called.
+
+    options: how it is run. file: the file that a worker imports it from, "" for a module by name.
+    memory: that of a function that remembers and runs in a worker.
+    """
 
     name: str
     weight: float
     function: Callable[..., object]
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    options: Reward = field(default_factory=Reward)
+    file: str = ""
+    memory: Memory | None = None
+
+    @property
+    def per_group(self) -> bool:
+        """Whether the function is called once for each group, with that group's lists."""
+        return bool(getattr(self.function, "per_group", False))
+
+    @property
+    def is_async(self) -> bool:
+        """Whether a call gives a coroutine."""
+        plain = inspect.unwrap(self.function)
+        own = type(plain).__call__ if callable(plain) else plain
+        return inspect.iscoroutinefunction(plain) or inspect.iscoroutinefunction(own)
+
+    @property
+    def by_unit(self) -> bool:
+        """Whether there is a call for each group, or for each answer, instead of one for all."""
+        return self.per_group or (self.is_async and self.options.at_once > 0)
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether the steps that it rewards end at so many tokens, and not characters."""
+        return getattr(self.function, "positions", "characters") == "tokens"
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The least and the most that the function says that it gives; None where it says nothing."""
+        said = getattr(self.function, "range", None)
+        return None if said is None else (float(said[0]), float(said[1]))
+
+    @property
+    def version(self) -> str:
+        """A text that changes with the code of the function's file."""
+        try:
+            file = Path(inspect.getsourcefile(inspect.unwrap(self.function)) or "")
+            return hashlib.blake2b(file.read_bytes(), digest_size=8).hexdigest()
+        except (OSError, TypeError):
+            return ""
 
     @property
     def parameters(self) -> dict[str, inspect.Parameter]:
@@ -67,6 +135,8 @@ class RewardFunction:
 
     def remembered(self) -> object:
         """What the function says of its memory, as JSON. Raises RewardError."""
+        if self.memory is not None:
+            return self.memory.get()
         said = self._asked("state_dict")
         try:
             return json.loads(json.dumps(said, allow_nan=False))
@@ -78,7 +148,10 @@ class RewardFunction:
 
     def remember(self, memory: object) -> None:
         """Give the function its memory back. Raises RewardError."""
-        self._asked("load_state_dict", memory)
+        if self.memory is not None:
+            self.memory.set(memory)
+        else:
+            self._asked("load_state_dict", memory)
 
     def _asked(self, method: str, *given: object) -> object:
         try:
@@ -120,10 +193,49 @@ def load_rewards(
                 f'two rewards are called "{shown}"; the second is "{name}"',
                 "rename one of the functions: reports tell rewards apart by name",
             )
-        reward = RewardFunction(shown, spec.weight, function, spec.arguments)
+        file = str((base / name.rpartition(":")[0]).resolve()) if is_function(name) else ""
+        reward = RewardFunction(shown, spec.weight, function, spec.arguments, spec, file)
         _check_signature(reward)
-        rewards.append(reward)
+        check_options(reward)
+        rewards.append(_with_shared(reward))
     return rewards
+
+
+def _with_shared(reward: RewardFunction) -> RewardFunction:
+    """The reward, its function given the options that it has parameters for."""
+    parameters = reward.parameters
+    known = {option: value for option, value in _told(reward).items() if option in parameters}
+    return replace(reward, arguments=known | dict(reward.arguments))
+
+
+def _told(reward: RewardFunction) -> dict[str, Any]:
+    """The options of how it is run that differ from their defaults."""
+    own = {option: getattr(reward.options, option) for option in HOW}
+    return {option: value for option, value in own.items() if value != HOW[option]}
+
+
+def check_options(reward: RewardFunction) -> None:
+    """Raise RewardError for an option that would change nothing, and for a range that is none."""
+    told = _told(reward).keys() - reward.parameters.keys()
+    if reward.options.where == "trainer" and (useless := told & WORKERS_ONLY):
+        raise RewardError(
+            f'reward "{reward.name}": {min(useless)} is for functions in a worker, and where is "trainer"',
+            "remove one of the two",
+        )
+    if "at_once" in told and not reward.is_async:
+        raise RewardError(
+            f'reward "{reward.name}": at_once is for async functions, and it is not one',
+            "remove it, or write the function with async def",
+        )
+    try:
+        span = reward.span
+    except (TypeError, ValueError, IndexError, KeyError):
+        span = (0.0, 0.0)
+    if span is not None and not span[0] < span[1]:
+        raise RewardError(
+            f'reward "{reward.name}": its range is {reward.function.range!r:.60}',  # type: ignore[attr-defined]
+            "give the least and the most, for example (0.0, 1.0)",
+        )
 
 
 def _find(

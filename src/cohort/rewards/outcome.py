@@ -8,14 +8,18 @@ return these where they have a reason to give.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-Kind = Literal["raised", "invalid", "deadline", "crashed", "memory", "output", "unreachable"]
-"""raised: the function did. invalid: it returned what is no reward. deadline, crashed, memory, output:
-what ended the process that it ran in. unreachable: a service did not answer as it must."""
+Kind = Literal[
+    "raised", "invalid", "deadline", "crashed", "memory", "processes", "output", "unreachable"
+]
+"""raised: the function did. invalid: it returned what is no reward. deadline, crashed, memory,
+processes, output: what ended the process that it ran in. unreachable: a service did not answer as it must."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Steps = tuple[tuple[int, float], ...]
-"""The steps of an answer: where each ends, in characters, and its reward."""
+"""The steps of an answer: where each ends, in characters or in tokens, and its reward."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,47 +1,63 @@
-"""Groups in, groups with scores out: every reward function is called once, on all rollouts.
+"""Groups in, groups with scores out: every reward function is asked about all rollouts.
 
-What a function returns is checked before anything is learned from it: for each rollout a number,
-None for "cannot say", or a list of pairs (end, number), one for each step of the answer, `end` being
-the number of characters of the completion at which the step ends. A function that raises, a wrong
-count, text or NaN is refused with the name of the function and, where there is one, the rollout; no
-failure ever becomes a 0.0.
+A function returns for each rollout a number, None for "cannot say", or a list of pairs (end, number),
+one for each step of the answer, `end` being the number of characters of the completion (or of tokens,
+where the function has `positions = "tokens"`) at which the step ends. What it returns is checked before
+anything is learned from it. No failure ever becomes a 0.0, and no part of a sum the sum: an answer
+for which a function with a weight failed has no total. Where functions could not say, the total is
+the weighted sum of those that could; None where none could.
 """
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import math
-from collections.abc import Coroutine, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from cohort.config.lookup import nearest
-from cohort.data.imported import cause_of
-from cohort.data.records import Group, Problem, Score
+from cohort.data.records import UNSCORABLE, Group, Problem, Score
 from cohort.errors import RewardError
 from cohort.rewards.functions import RewardFunction
+from cohort.rewards.isolation.asking import Batch
+from cohort.rewards.isolation.runner import Runner
+from cohort.rewards.outcome import Failed, Outcome, Scored, Steps, Unscorable
 
 
-def score_groups(groups: Sequence[Group], rewards: Sequence[RewardFunction]) -> list[Group]:
+def score_groups(
+    groups: Sequence[Group],
+    rewards: Sequence[RewardFunction],
+    runner: Runner | None = None,
+    *,
+    strict: bool = True,
+) -> list[Group]:
     """The groups with one Score per rollout: every function's value, and their weighted sum.
 
     A function is given, by keyword and aligned with the rollouts of all groups in order: `prompts`,
     `completions` (text, or a list of one assistant message where the prompt is a chat),
     `completion_ids`, every column that any problem has (None where one lacks it), and its own
-    arguments; of these, what its signature names, or all where it has `**kwargs`. Coroutines run
-    to their end. A total is None where no function could say. Raises RewardError.
+    arguments; of these, what its signature names, or all where it has `**kwargs`. Without a runner
+    functions run in this process. Raises RewardError, and where it is strict also for a function that
+    raised or returned what is no reward; else that is a failure of the rollouts it concerns.
     """
-    places = [(group.problem, n) for group in groups for n in range(len(group.rollouts))]
-    if not places:
+    named = [
+        f'rollout {number} of problem "{group.problem.id}"'
+        for group in groups
+        for number in range(len(group.rollouts))
+    ]
+    if not named:
         return list(groups)
     check_columns(rewards, [group.problem for group in groups])
     given = _given(groups)
-    values = {reward.name: _values(reward, given, places) for reward in rewards}
-    weights = {reward.name: reward.weight for reward in rewards}
+    owners = [number for number, group in enumerate(groups) for _ in group.rollouts]
+    batches = [
+        (reward, Batch(_accepted(reward, given), reward.arguments, owners, named.__getitem__))
+        for reward in rewards
+    ]
+    said = (runner or Runner()).ask(batches, strict=strict)
     scores = iter(
-        _score({name: values[name][i] for name in values}, weights) for i in range(len(places))
+        _score([(r, own[place]) for r, own in zip(rewards, said, strict=True)])
+        for place in range(len(named))
     )
     return [replace(group, scores=tuple(next(scores) for _ in group.rollouts)) for group in groups]
 
@@ -87,117 +103,59 @@ def _given(groups: Sequence[Group]) -> dict[str, list[Any]]:
     return given
 
 
-Steps = tuple[tuple[int, float], ...]
-"""The steps of an answer: where each ends, in characters, and its reward."""
-
-
-def _values(
-    reward: RewardFunction, given: dict[str, list[Any]], places: Sequence[tuple[Problem, int]]
-) -> list[float | Steps | None]:
-    """What one function says of every rollout, checked."""
+def _accepted(reward: RewardFunction, given: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """Of everything, what the function's signature names; all of it where it has `**kwargs`."""
     accepted = given if reward.takes_everything else reward.parameters
-    keywords = {name: list(given[name]) for name in given if name in accepted}
-    returned = _call(reward, {**keywords, **reward.arguments})
-    if isinstance(returned, (str, bytes, dict)) or not hasattr(returned, "__len__"):
-        raise RewardError(
-            f'reward "{reward.name}" returned {_seen(returned)}, not a list',
-            "return a list with one number per completion",
-        )
-    listed = list(returned)
-    if len(listed) != len(places):
-        raise RewardError(
-            f'reward "{reward.name}" returned {len(listed)} values for {len(places)} completions',
-            "return one number per completion, None where it cannot say",
-        )
-    return [_value(reward, value, *place) for value, place in zip(listed, places, strict=True)]
+    return {name: list(given[name]) for name in given if name in accepted}
 
 
-def _value(
-    reward: RewardFunction, value: Any, problem: Problem, number: int
-) -> float | Steps | None:
-    """What a function says of one rollout: a number, None, or its steps in order."""
-    if not isinstance(value, (list, tuple)):
-        return _number(reward, value, problem, number)
-    steps = []
-    for step in value:
-        if not isinstance(step, (list, tuple)) or len(step) != 2 or not _is_place(step[0]):
-            raise RewardError(
-                f'reward "{reward.name}" returned {_seen(value)} for rollout {number} of problem '
-                f'"{problem.id}": {_seen(step)} is no step',
-                "return a number, or pairs of the characters at which a step ends and its reward",
-            )
-        said = _number(reward, step[1], problem, number)
-        if said is not None:
-            steps.append((int(step[0]), said))
-    return tuple(sorted(steps))
-
-
-def _is_place(end: Any) -> bool:
-    return isinstance(end, int) and not isinstance(end, bool) and end >= 0
-
-
-def _call(reward: RewardFunction, keywords: dict[str, Any]) -> Any:
-    try:
-        returned = reward.function(**keywords)
-        return _finished(returned) if inspect.iscoroutine(returned) else returned
-    except (Exception, SystemExit) as error:
-        code = getattr(inspect.unwrap(reward.function), "__code__", None)
-        raise RewardError(
-            f'reward "{reward.name}" raised {cause_of(error, getattr(code, "co_filename", ""))}',
-            "return None for an answer that it cannot judge; add -v to see the traceback",
-        ) from error
-
-
-def _finished(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """The coroutine's result; in a thread of its own, since a notebook has a loop running."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
-
-
-def _number(reward: RewardFunction, value: Any, problem: Problem, number: int) -> float | None:
-    """One returned value as a float; None stays None."""
-    if value is None:
-        return None
-    try:
-        converted = math.nan if isinstance(value, (str, bytes)) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        converted = math.nan
-    if math.isfinite(converted):
-        return converted
-    raise RewardError(
-        f'reward "{reward.name}" returned {_seen(value)} for rollout {number} of problem '
-        f'"{problem.id}"',
-        "return a finite number, or None where it cannot say",
-    )
-
-
-def _seen(value: object) -> str:
-    """A value as a message shows it, short, with its type where that tells more."""
-    text = repr(value)
-    text = text if len(text) <= 40 else f"{text[:37]}..."
-    return text if isinstance(value, (float, int, str)) else f"{text} ({type(value).__name__})"
-
-
-def _score(said: dict[str, float | Steps | None], weights: dict[str, float]) -> Score:
-    parts = {name: _mean(value) for name, value in said.items()}
-    steps = sorted(
-        (end, weights[name] * value)
-        for name, own in said.items()
-        if isinstance(own, tuple)
-        for end, value in own
-    )
-    whole = [weights[n] * v for n, v in said.items() if isinstance(v, float) and weights[n]]
-    total = [weights[name] * value for name, value in parts.items() if value is not None]
+def _score(said: Sequence[tuple[RewardFunction, Outcome]]) -> Score:
+    """A rollout's score, of what became of it at each function."""
+    parts = {reward.name: _part(outcome) for reward, outcome in said}
+    unsaid = {
+        reward.name: _reason(outcome) for reward, outcome in said if not isinstance(outcome, Scored)
+    }
+    if any(isinstance(outcome, Failed) and reward.weight for reward, outcome in said):
+        return Score(None, parts, unsaid=unsaid)
+    scored = [(r, o.value) for r, o in said if isinstance(o, Scored)]
+    whole = [r.weight * v for r, v in scored if isinstance(v, float) and r.weight]
+    total = [reward.weight * _mean(value) for reward, value in scored]
     return Score(
         total=math.fsum(total) if total else None,
         parts=parts,
-        steps=tuple(steps),
+        steps=_weighted(scored, tokens=False),
         whole=math.fsum(whole) if whole else None,
+        unsaid=unsaid,
+        token_steps=_weighted(scored, tokens=True),
     )
 
 
-def _mean(value: float | Steps | None) -> float | None:
-    """The mean over the steps of an answer; None for an answer without any."""
+def _weighted(scored: Iterable[tuple[RewardFunction, float | Steps]], *, tokens: bool) -> Steps:
+    """The weighted steps of all functions that count tokens, or of those that count characters."""
+    return tuple(
+        sorted(
+            (end, reward.weight * value)
+            for reward, own in scored
+            if isinstance(own, tuple) and reward.counts_tokens is tokens
+            for end, value in own
+        )
+    )
+
+
+def _part(outcome: Outcome) -> float | None:
+    return _mean(outcome.value) if isinstance(outcome, Scored) else None
+
+
+def _reason(outcome: Outcome) -> tuple[str, str]:
+    """Why there is no value: "unscorable" or the kind of a failure, and the reason."""
+    if isinstance(outcome, Failed):
+        return outcome.kind, outcome.reason
+    assert isinstance(outcome, Unscorable), outcome
+    return UNSCORABLE, outcome.reason
+
+
+def _mean(value: float | Steps) -> float:
+    """The mean over the steps of an answer, of which there is at least one."""
     if not isinstance(value, tuple):
         return value
-    return math.fsum(said for _, said in value) / len(value) if value else None
+    return math.fsum(said for _, said in value) / len(value)

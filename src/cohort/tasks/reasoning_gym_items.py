@@ -94,7 +94,8 @@ def _library() -> ModuleType:
             "the tasks of reasoning-gym need the package reasoning-gym",
             "pip install 'cohort-rl[reasoning-gym]'",
         ) from error
-    return factory  # type: ignore[no-any-return]
+    library: ModuleType = factory
+    return library
 
 
 class _Apart:

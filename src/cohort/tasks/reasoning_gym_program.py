@@ -11,7 +11,9 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 
 def main() -> None:
@@ -24,7 +26,8 @@ def main() -> None:
     silent = os.open(os.devnull, os.O_RDWR)
     os.dup2(silent, 0)
     os.dup2(silent, 1)
-    tasks, items = {}, {}
+    tasks: dict[str, Any] = {}
+    items: dict[tuple[str, int], Mapping[str, Any]] = {}
     for asked in order["answers"]:
         key = json.dumps([asked["task"], asked["options"]])
         if key not in tasks:
@@ -38,7 +41,7 @@ def main() -> None:
         os.write(out, json.dumps(apart(work, order["seconds"], out)).encode() + b"\n")
 
 
-def scored(task, item, answer):
+def scored(task: Any, item: Mapping[str, Any], answer: str) -> dict[str, Any]:
     """What the scorer says; where it raises, whether it does so for the task's own answer too."""
     try:
         return {"value": float(task.score_answer(answer, item))}
@@ -51,7 +54,7 @@ def scored(task, item, answer):
     return {"value": 0.0}
 
 
-def apart(work, seconds, out):
+def apart(work: Callable[[], dict[str, Any]], seconds: float, out: int) -> dict[str, Any]:
     """What `work` returns in a process of its own, within so many seconds."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -74,7 +77,8 @@ def apart(work, seconds, out):
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     try:
-        return json.loads(said)
+        found: dict[str, Any] = json.loads(said)
+        return found
     except ValueError:
         kind = "deadline" if late else "crashed"
         return {"failed": kind, "reason": "the scorer's process ended without a verdict"}

@@ -196,7 +196,7 @@ def _largest(
     began = time.perf_counter()
     try:
         logprobs, _ = policy.logprobs(pack([Family(prompt, members)]))
-        logprobs.sum().backward()  # type: ignore[no-untyped-call]
+        logprobs.sum().backward()
     except (RuntimeError, MemoryError) as error:
         if not _is_memory(error):
             raise

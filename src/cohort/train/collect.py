@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,11 +22,15 @@ from cohort.policy.policy import Policy
 from cohort.rewards.score import score_groups
 from cohort.rollout.sampler import Request, Sampling, sample
 from cohort.train.credit import penalized, select
+from cohort.train.failures import asking_metrics, check_failures, warn_of_failures
 from cohort.train.journal import Entry
 from cohort.train.stage import StageContext
 
 REASONS = ("flat", "unscored", "single", "overlong", "surplus")
 """Why a group is not learned from; `surplus`: there were enough already."""
+
+UNASKED = ("unscored", "single")
+"""Those of them that nobody asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,14 @@ class Collected:
     """All groups that a step sampled, those that are not learned from included.
 
     rounds: how often it sampled. greedy_tokens: sampled for answers that are only compared with.
+    asking: metrics of what asking the reward functions cost.
     """
 
     groups: list[Group]
     rounds: int
     greedy_tokens: int
     dynamic: bool
+    asking: Mapping[str, float]
 
     @property
     def sampled_tokens(self) -> int:
@@ -55,11 +61,15 @@ class Collected:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """What became of the groups, where not all are learned from as a matter of course."""
-        if not self.dynamic:
-            return {}
+        """What became of the groups, and what it cost to ask about them.
+
+        Of groups that are all learned from as a matter of course, those that could not be are counted.
+        """
         seen = Counter(group.discarded for group in self.groups)
-        found = {f"groups/{reason}": float(seen[reason]) for reason in REASONS}
+        reasons = REASONS if self.dynamic else UNASKED
+        found = {f"groups/{reason}": float(seen[reason]) for reason in reasons} | dict(self.asking)
+        if not self.dynamic:
+            return found
         found |= {"groups/sampled": float(len(self.groups)), "groups/rounds": float(self.rounds)}
         return found | {"groups/learned_from": float(seen[""])}
 
@@ -72,9 +82,16 @@ def collect(
     if kept is not None:
         recalled = _recalled(kept, options, algorithm, policy, context, step)
         if recalled is not None:
+            warn_of_failures(recalled.groups, context, step)
             return recalled
     found = _sampled(options, algorithm, policy, context, step)
-    facts = {"rounds": found.rounds, "greedy_tokens": found.greedy_tokens}
+    warn_of_failures(found.groups, context, step)
+    retried = {name: value for name, value in found.asking.items() if name.endswith("/retried")}
+    facts = {
+        "rounds": found.rounds,
+        "greedy_tokens": found.greedy_tokens,
+        "asking": retried,
+    }
     context.keeper.keep(step, found.groups, facts)
     return found
 
@@ -100,7 +117,8 @@ def _recalled(
     groups = kept.groups(problems, policy.prompt_tokens)
     context.keeper.remember(kept)
     dynamic = algorithm.chosen["groups"] != "all"
-    return Collected(groups, kept.facts["rounds"], kept.facts["greedy_tokens"], dynamic)
+    facts = kept.facts
+    return Collected(groups, facts["rounds"], facts["greedy_tokens"], dynamic, facts["asking"])
 
 
 def _sampled(
@@ -120,11 +138,13 @@ def _sampled(
         )
         groups += select(made, algorithm)
         greedy_tokens += tokens
+        check_failures(groups, options.failures_allowed)
         if _useful(groups) >= wanted:
             break
     groups = _without_surplus(groups, wanted)
     dynamic = algorithm.chosen["groups"] != "all"
-    return Collected(groups, number + 1, greedy_tokens, dynamic)
+    asking = asking_metrics(context.runner.accounts())
+    return Collected(groups, number + 1, greedy_tokens, dynamic, asking)
 
 
 def _useful(groups: Sequence[Group]) -> int:
@@ -185,11 +205,12 @@ def _scored(
         temperatures=options.temperature.of_step(step, options.steps),
         slots=options.slots,
     )
-    groups = _answered(policy, problems, requests, sampling, algorithm, context)
+    strict = step == 1
+    groups = _answered(policy, problems, requests, sampling, algorithm, context, strict=strict)
     if not algorithm.has("advantage", "greedy"):
         return groups, 0
     likeliest = replace(sampling, rollouts_per_prompt=1, greedy=True)
-    greedy = _answered(policy, problems, requests, likeliest, algorithm, context)
+    greedy = _answered(policy, problems, requests, likeliest, algorithm, context, strict=strict)
     together = zip(groups, greedy, strict=True)
     groups = [replace(group, greedy_reward=one.rewards[0]) for group, one in together]
     return groups, sum(len(group.rollouts[0].tokens) for group in greedy)
@@ -202,6 +223,8 @@ def _answered(
     sampling: Sampling,
     algorithm: Algorithm,
     context: StageContext,
+    *,
+    strict: bool,
 ) -> list[Group]:
     """Groups with the answers to these problems, and their scores."""
     with context.clock.phase("sampling"):
@@ -212,7 +235,7 @@ def _answered(
     ]
     _check_sampled(groups)
     with context.clock.phase("rewards"):
-        groups = score_groups(groups, context.rewards)
+        groups = score_groups(groups, context.rewards, context.runner, strict=strict)
     return penalized(groups, algorithm, longest=sampling.max_new_tokens)
 
 

@@ -206,8 +206,10 @@ def _with_steps(
     for g, r in places:
         score, rollout = groups[g].scores[r], groups[g].rollouts[r]
         steps = [(token_at(rollout.tokens, place), value) for place, value in score.steps]
+        last = len(rollout.tokens) - 1
+        steps += [(min(max(end - 1, 0), last), value) for end, value in score.token_steps]
         if score.whole is not None:
-            steps.append((len(rollout.tokens) - 1, score.whole))
+            steps.append((last, score.whole))
         rewards += [value for _, value in steps]
         group += [g] * len(steps)
         end += [start + place for place, _ in steps]

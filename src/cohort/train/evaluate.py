@@ -13,8 +13,10 @@ from cohort.policy.policy import Policy
 from cohort.report.metrics import describe_groups
 from cohort.report.statistics import summarize_evaluation
 from cohort.rewards.functions import RewardFunction
+from cohort.rewards.isolation.runner import Runner
 from cohort.rewards.score import score_groups
 from cohort.rollout.sampler import Request, Sampling, sample
+from cohort.train.failures import check_failures
 from cohort.train.stage import StageContext
 from cohort.train.state import Cost
 
@@ -23,9 +25,12 @@ def evaluate(options: Evaluate, policy: Policy, context: StageContext, *, after:
     """Run the stage; its summary and all answers are in the store."""
     began = time.perf_counter()
     problems = context.source.held_out()
-    answers, groups = measure(options, policy, problems, context.rewards, seed=context.seed)
+    answers, groups = measure(
+        options, policy, problems, context.rewards, seed=context.seed, runner=context.runner
+    )
     summary = summarize_evaluation(answers, samples=options.samples_per_problem)
-    summary |= {"functions": _functions(groups), "seconds": time.perf_counter() - began}
+    summary |= {"functions": _functions(groups), "asked": _asked(groups)}
+    summary["seconds"] = time.perf_counter() - began
     context.store.write_evaluation(context.number, after=after, summary=summary, answers=answers)
     context.console.evaluation(after, summary)
     tokens = sum(len(r.tokens) for g in groups for r in g.rollouts)
@@ -39,6 +44,7 @@ def measure(
     rewards: Sequence[RewardFunction],
     *,
     seed: int,
+    runner: Runner,
 ) -> tuple[list[Answer], list[Group]]:
     """Every problem's greedy answer (sample 0) and its sampled ones, scored.
 
@@ -61,7 +67,8 @@ def measure(
         Group(problem, request.prompt, (*first, *others))
         for problem, request, first, others in zip(problems, requests, greedy, drawn, strict=True)
     ]
-    scored = score_groups(groups, rewards)
+    scored = score_groups(groups, rewards, runner)
+    check_failures(scored, options.failures_allowed)
     return [answer for group in scored for answer in _answers(group, options)], scored
 
 
@@ -87,6 +94,13 @@ def _functions(groups: Sequence[Group]) -> dict[str, Mapping[str, float]]:
         name: {k: v for k, v in describe_groups(part).items() if k.endswith(wanted)}
         for name, part in parts.items()
     }
+
+
+def _asked(groups: Sequence[Group]) -> dict[str, float]:
+    """What became of all answers at each function: how many were scored, unscorable, failed."""
+    counts = ("scored", "unscorable", "failed")
+    found = describe_groups(groups).items()
+    return {name: n for name, n in found if name.rpartition("/")[2].startswith(counts)}
 
 
 def _part(group: Group, which: slice) -> Group:

@@ -8,6 +8,7 @@ from cohort.config.recipe import Recipe
 from cohort.config.stages import Evaluate
 from cohort.policy.load import load_policy
 from cohort.report.statistics import summarize_evaluation
+from cohort.rewards.isolation.runner import Runner
 from cohort.train.evaluate import measure
 from cohort.train.located import located
 from cohort.train.plan import Given, check_prompts, make_plan
@@ -22,7 +23,14 @@ def evaluate_model(recipe: Recipe, *, base: Path) -> dict[str, object]:
     set_threads(recipe.threads)
     policy = load_policy(recipe.model, vocabulary=[], seed=recipe.seed)
     check_prompts(plan, policy)
-    answers, _ = measure(
-        plan.options, policy, plan.source.held_out(), plan.rewards, seed=recipe.seed
-    )
+    with Runner() as runner:
+        rewards = runner.house(plan.rewards)
+        answers, _ = measure(
+            plan.options,
+            policy,
+            plan.source.held_out(),
+            rewards,
+            seed=recipe.seed,
+            runner=runner,
+        )
     return summarize_evaluation(answers, samples=plan.options.samples_per_problem)

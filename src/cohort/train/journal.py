@@ -161,12 +161,30 @@ def _kept(group: Group) -> dict[str, Any]:
             for r in group.rollouts
         ],
         "scores": [
-            {"total": s.total, "parts": dict(s.parts), "steps": s.steps, "whole": s.whole}
+            {
+                "total": s.total,
+                "parts": dict(s.parts),
+                "steps": s.steps,
+                "whole": s.whole,
+                "unsaid": dict(s.unsaid),
+                "token_steps": s.token_steps,
+            }
             for s in group.scores
         ],
     }
 
 
 def _score(kept: dict[str, Any]) -> Score:
-    steps = tuple((int(end), float(value)) for end, value in kept["steps"])
-    return Score(kept["total"], kept["parts"], steps, kept["whole"])
+    unsaid = {name: (str(kind), str(why)) for name, (kind, why) in kept["unsaid"].items()}
+    return Score(
+        kept["total"],
+        kept["parts"],
+        _steps(kept["steps"]),
+        kept["whole"],
+        unsaid,
+        _steps(kept["token_steps"]),
+    )
+
+
+def _steps(kept: list[Any]) -> tuple[tuple[int, float], ...]:
+    return tuple((int(end), float(value)) for end, value in kept)

@@ -10,6 +10,7 @@ import os
 import platform
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import torch
 
 from cohort.config.recipe import Recipe
 from cohort.config.stages import Evaluate, Reinforce, Supervised
+from cohort.data.asked import Asked
 from cohort.data.checkpoints import Checkpoints
 from cohort.data.disk import refusing
 from cohort.data.store import Store
@@ -27,6 +29,7 @@ from cohort.policy.policy import Policy
 from cohort.report.console import Console
 from cohort.report.html import write_report
 from cohort.report.read import evaluations, examples, opened
+from cohort.rewards.isolation.runner import Runner
 from cohort.train.evaluate import evaluate
 from cohort.train.fingerprint import differences, fingerprint
 from cohort.train.folder import CHECKPOINTS, DATABASE, JOURNAL, MODEL, REPORT, claim
@@ -67,24 +70,45 @@ def train_recipe(
     recipe = located(recipe, base)
     profiled = {} if profile is None else steps_to_profile(recipe, profile)
     plans = make_plan(recipe, base, given or Given())
+    with Runner() as runner:  # workers start while the model is loaded
+        housed = [replace(plan, rewards=runner.house(plan.rewards)) for plan in plans]
+        asked = _Wishes(run=run, name=name, quiet=quiet, profiled=profiled, accept_changes=accept_changes)
+        return _train(recipe, housed, runner, asked)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wishes:
+    """What was asked for beside the recipe; see `train_recipe`."""
+
+    run: Path | None
+    name: str
+    quiet: bool
+    profiled: dict[int, int]
+    accept_changes: bool
+
+
+def _train(recipe: Recipe, plans: list[StagePlan], runner: Runner, asked: _Wishes) -> Path:
+    """Load the model, claim the folder, and carry the plans out in it."""
     set_threads(recipe.threads)
     needs_pieces = recipe.model.new is not None
     pieces = plans[0].source.vocabulary() if needs_pieces else []
     policy = load_policy(recipe.model, vocabulary=pieces, seed=recipe.seed)
     dropped = {plan.name: check_prompts(plan, policy) for plan in plans}
-    claimed = claim(recipe, run, name, accept_changes=accept_changes)
+    claimed = claim(recipe, asked.run, asked.name, accept_changes=asked.accept_changes)
     try:
-        with Console([plan.name for plan in plans], quiet) as console:
+        with Console([plan.name for plan in plans], asked.quiet) as console:
             if claimed.status == "finished" and not claimed.changes:
                 console.note(f"{claimed.folder} is finished: there is nothing left to do")
                 return claimed.folder
             for stage, count in dropped.items():
                 if count:
                     console.warn(f"stage {stage}: {count} problems are too long and were left out")
-            this = _Run(recipe, plans, policy, folder=claimed.folder, console=console)
-            for number, steps in profiled.items():
+            this = _Run(
+                recipe, plans, policy, runner=runner, folder=claimed.folder, console=console
+            )
+            for number, steps in asked.profiled.items():
                 this.profile(number, steps)
-            this.begin(name, claimed.changes, accept_changes=accept_changes)
+            this.begin(asked.name, claimed.changes, accept_changes=asked.accept_changes)
             this.carry_out()
     finally:
         claimed.release()
@@ -105,12 +129,15 @@ class _Run:
         plans: list[StagePlan],
         policy: Policy,
         *,
+        runner: Runner,
         folder: Path,
         console: Console,
     ) -> None:
         self._recipe, self._plans, self._policy = recipe, plans, policy
-        self._folder, self._console = folder, console
+        self._runner, self._folder, self._console = runner, folder, console
         self._store = Store(folder / DATABASE)
+        self._asked = Asked(folder / DATABASE)
+        runner.belong_to(self._asked, console.warn)
         self._began = time.perf_counter()
         self._profilers: dict[int, Profiler] = {}
         self._stopping = Stopping(console.warn)
@@ -139,6 +166,7 @@ class _Run:
             kept_recipe = {"recipe": now["recipe"]}  # its changes were looked at by option
             changed = differences({**before, **kept_recipe}, now)
             if changed and not accept_changes:
+                self._asked.close()
                 self._store.close()
                 raise refuse_changes(changed, str(self._folder))
             changes = [*changes, *changed]
@@ -302,6 +330,7 @@ class _Run:
             store=self._store,
             console=self._console,
             keeper=self._keeper,
+            runner=self._runner,
             profiler=self._profilers.get(number),
         )
         match plan.options:
@@ -316,6 +345,8 @@ class _Run:
     def _end(self, status: str) -> None:
         """Write down how it ended, close the store, and leave a report behind."""
         self._console.close()
+        self._runner.close()
+        self._asked.close()
         try:
             self._store.set_fact("status", status)
             self._store.set_fact("seconds", time.perf_counter() - self._began)

@@ -9,6 +9,7 @@ from cohort.data.records import Group
 from cohort.data.store import Store
 from cohort.report.console import Console
 from cohort.rewards.functions import RewardFunction
+from cohort.rewards.isolation.runner import Runner
 from cohort.tasks.problems import ProblemSource
 from cohort.train.clock import Clock
 from cohort.train.keeper import Keeper
@@ -20,6 +21,7 @@ from cohort.train.state import StageState
 class StageContext:
     """One stage of a run: its number from 0, its name, and where it reads and writes.
 
+    runner: what runs the rewards; in this process, unless another is given.
     profiler: where the stage's first steps are profiled.
     """
 
@@ -31,6 +33,7 @@ class StageContext:
     store: Store
     console: Console
     keeper: Keeper
+    runner: Runner = field(default_factory=Runner)
     clock: Clock = field(default_factory=Clock)
     profiler: Profiler | None = None
 

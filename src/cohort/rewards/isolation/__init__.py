@@ -1,0 +1,1 @@
+"""How reward functions are run: in processes of their own, and what each of them then says."""
