@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any, final, get_args
+from typing import Any, final
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from cohort.data.imported import cause_of
 from cohort.data.records import Demonstration, Problem
 from cohort.errors import DataError, RewardError, legible
 from cohort.rewards.form_rules import said_in
-from cohort.rewards.outcome import Failed, Kind, Outcome, Scored
+from cohort.rewards.outcome import KINDS, Failed, Outcome, Scored
 from cohort.rewards.reading import CLOSE_ANSWER, OPEN_ANSWER, Text, texts
 from cohort.rewards.sandbox.program import Limits, Program, Report
 from cohort.rewards.sandbox.sandbox import Sandbox
@@ -208,7 +208,7 @@ def _verdict(line: bytes, report: Report) -> Outcome:
             report.end, "crashed"
         )
         said = {"failed": kind, "reason": f"the sandbox ended: {report.end}"}
-    if isinstance(said, dict) and said.get("failed") in get_args(Kind):
+    if isinstance(said, dict) and said.get("failed") in KINDS:
         return Failed(said["failed"], legible(str(said.get("reason")), 200))
     value = said.get("value") if isinstance(said, dict) else None
     if isinstance(value, float) and math.isfinite(value):

@@ -24,6 +24,7 @@ from cohort.config.load import read_recipe
 from cohort.config.stages import Sampled
 from cohort.data.imported import cause_of
 from cohort.data.records import Problem
+from cohort.rewards.asked import MemoryJournal
 from cohort.rewards.functions import RewardFunction, load_rewards
 from cohort.rewards.outcome import Failed, Scored, Unscorable
 from cohort.tasks.problems import open_source
@@ -62,7 +63,7 @@ def _try(
     alone: bool,
 ) -> None:
     """The calls of one function."""
-    places = list(range(len(tried)))
+    places = [n for n, probe in enumerate(tried) if not asks_a_service(reward) or not probe.problem]
     if not alone and _call(reward, problems, tried, "once", say, places):
         _call(reward, problems, tried, "twice", say, places)
         _call(reward, problems, tried, "another order", say, places[::-1])
@@ -81,30 +82,59 @@ def _call(
     places: Sequence[int],
 ) -> bool:
     """One call with the answers at these places; whether it returned."""
-    chosen = [tried[place] for place in places]
-    given = keywords_for(reward, problems, chosen)
-    before = copy.deepcopy(given)
+    units = [
+        keywords_for(reward, problems, [tried[place] for place in unit])
+        for unit in _units(reward, tried, places)
+    ]
+    before = copy.deepcopy(units)
     call = {"reward": reward.name, "call": name}
     say({"begins": call})
     began = time.perf_counter()
     try:
-        returned: Any = reward.function(**given, **copy.deepcopy(dict(reward.arguments)))
-        returned = asyncio.run(returned) if inspect.iscoroutine(returned) else returned
-        values = [plain(value) for value in list(returned)]
+        values = [plain(value) for given in units for value in _returned(reward, given)]
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is code of the user
         say({"ended": call, "raised": cause_of(error, ""), "places": list(places)})
         return False
-    changed = [key for key, value in given.items() if repr(value) != repr(before[key])]
+    changed = {
+        key
+        for given, own in zip(units, before, strict=True)
+        for key, value in given.items()
+        if repr(value) != repr(own[key])
+    }
     say(
         {
             "ended": call,
             "values": values,
             "places": list(places),
             "seconds": time.perf_counter() - began,
-            "changed": changed,
+            "changed": sorted(changed),
         }
     )
     return True
+
+
+def asks_a_service(reward: RewardFunction) -> bool:
+    """Whether the function keeps answers of a service, which cost time or money: it is asked less."""
+    return "journal" in reward.parameters
+
+
+def _units(
+    reward: RewardFunction, tried: Sequence[Probe], places: Sequence[int]
+) -> list[list[int]]:
+    """The answers of each call: all at once, unless the function is called for each group or answer."""
+    if not reward.by_unit:
+        return [list(places)]
+    keys = [tried[place].problem if reward.per_group else place for place in places]
+    return [
+        [place for place, own in zip(places, keys, strict=True) if own == key]
+        for key in dict.fromkeys(keys)
+    ]
+
+
+def _returned(reward: RewardFunction, given: Mapping[str, Any]) -> list[Any]:
+    extra = {"journal": MemoryJournal()} if asks_a_service(reward) else {}
+    returned: Any = reward.function(**given, **copy.deepcopy(dict(reward.arguments)), **extra)
+    return list(asyncio.run(returned) if inspect.iscoroutine(returned) else returned)
 
 
 def keywords_for(

@@ -37,13 +37,13 @@ def check_rewards(
     for name, made in calls.items():
         checked.findings += about_calls(f'{where}, reward "{name}"', made, tried, seconds)
     weighed = [reward for reward in plan.rewards if reward.weight]
-    totals = _totals(weighed, calls)
+    totals = _totals(weighed, calls, len(tried))
     reads = {name for reward in weighed for name in _columns(reward, problems)}
     if totals is not None:
         said = about_values(_named(where, weighed), tried, totals, reads)
         checked.findings += said
     checked.findings += about_prompts(where, problems, golds, reads)
-    cost = sum(_seconds(made) for made in calls.values()) / len(tried)
+    cost = sum(_seconds(made) for made in calls.values())
     checked.facts.append(
         f"{where}: {', '.join(names)} tried with {len(tried)} answers to {len(problems)} problems, "
         f"{cost * 1000:.2g} ms for an answer; right ones by "
@@ -73,7 +73,7 @@ def about_calls(where: str, made: Calls, tried: Sequence[Probe], seconds: float)
     if once["changed"]:
         text = f"it changes its argument {', '.join(once['changed'])}: others are given the same."
         found.append(Finding("changes what it is given", where, text))
-    odd = {value: tried[n].kind for n, value in enumerate(once["values"]) if isinstance(value, str)}
+    odd = {v: tried[n].kind for n, v in _in_order(once).items() if isinstance(v, str)}
     for value, kind in list(odd.items())[:1]:
         found.append(Finding("is no number", where, f"{kind} got {value}, which is no reward."))
     return found + _about_repeats(where, made, tried)
@@ -90,9 +90,7 @@ def _about_repeats(where: str, made: Calls, tried: Sequence[Probe]) -> list[Find
         if again is None:
             continue
         other = _in_order(again)
-        differ = [
-            n for n, value in enumerate(first) if other.get(n) != first[n] and value is not None
-        ]
+        differ = [n for n, value in first.items() if other.get(n) != value]
         if differ:
             n = differ[0]
             words = (
@@ -138,21 +136,23 @@ def _columns(reward: RewardFunction, problems: Sequence[Problem]) -> list[str]:
 
 
 def _totals(
-    weighed: Sequence[RewardFunction], calls: Mapping[str, Calls]
+    weighed: Sequence[RewardFunction], calls: Mapping[str, Calls], count: int
 ) -> list[float | None] | None:
-    """The weighted sums of the first calls; None where a function gave no values at all."""
+    """The weighted sums of the first calls, of `count` answers; None where a function gave none at all."""
     columns = []
     for reward in weighed:
         once = calls[reward.name].returned.get("once")
         if once is None or len(once["values"]) != len(once["places"]):
             return None
-        columns.append([(reward.weight, value) for value in once["values"]])
+        said = _in_order(once)
+        columns.append([(reward.weight, said.get(place, "not asked")) for place in range(count)])
     return [_total(row) for row in zip(*columns, strict=True)] if columns else None
 
 
 def _total(row: Sequence[tuple[float, Any]]) -> float | None:
     said = [weight * value for weight, value in row if isinstance(value, (int, float))]
-    return sum(said) if said else None
+    asked = all(value is None or isinstance(value, (int, float)) for _, value in row)
+    return sum(said) if said and asked else None
 
 
 def _in_order(line: Mapping[str, Any]) -> dict[int, Any]:
@@ -160,8 +160,9 @@ def _in_order(line: Mapping[str, Any]) -> dict[int, Any]:
 
 
 def _seconds(made: Calls) -> float:
+    """What a function took for one answer."""
     once = made.returned.get("once")
-    return float(once["seconds"]) if once else 0.0
+    return float(once["seconds"]) / max(1, len(once["places"])) if once else 0.0
 
 
 def _named(where: str, weighed: Sequence[RewardFunction]) -> str:
