@@ -92,7 +92,8 @@ def about_values(
     if len(said) <= 1:
         one = f"{next(iter(said)):g}" if said else "no value"
         text = f"right, wrong and empty answers all get {one}: nothing can be learned from that."
-        return [Finding("constant", where, text)]
+        unpaid = _unpaid(where, worth) if worth.right is not None and reads else []
+        return [Finding("constant", where, text), *unpaid]
     found = _about_length(where, worth)
     if worth.known:
         found += _about_nonsense(where, worth) + _about_forms(where, worth, reads)
