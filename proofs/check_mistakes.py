@@ -1,24 +1,24 @@
-"""`cohort check` on recipes with one planted mistake each: it names every one; and it is silent on right ones.
+"""`cohort check` on recipes with a planted mistake each: it names every one. It is silent on right ones.
 
-Each case is a recipe, a file of problems and a file of rewards in a folder of its own; the command is
-run in a child as a person would run it. A mistake is named when the finding of its name is there, with
-exit code 1 where it must be mended. Shipped recipes must give no finding and exit code 0. The models
-are new ones, or a small one of stories; its tokenizer is spoilt for three of the cases.
+Each case is a recipe, a file of problems and a file of rewards in a folder of its own. A mistake is
+named when the finding of its name is there, with exit code 1 where it must be mended. Shipped recipes
+must give no finding and exit code 0. The models are new ones, or a small one of stories; its tokenizer
+is spoilt for three of the cases.
 """
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cohort.cli.main import run
 from cohort.config.load import packaged_recipes
 from proofs.command import main
 
@@ -26,8 +26,6 @@ STORIES = Path(__file__).parents[2] / "shared" / "models" / "stories260K" / "hf"
 GSM8K = Path(__file__).parents[2] / "shared" / "data" / "gsm8k" / "train.jsonl"
 
 SECONDS = "15"
-JOBS = 2
-
 WORDS = ("Lily", "Tom", "Max", "Sue", "Ben", "Anna", "Sam", "Mia", "Tim", "Zoe", "Jack", "Amy")
 CHILDREN = (
     [{"prompt": f"Once upon a time there was a child called {w[0]}. The friend of {w[0]} was",
@@ -78,7 +76,8 @@ def mistakes() -> list[Case]:
     strict = "1.0 if t == a else 0.0"
     return [
         Case("pays for an empty answer", "pays for nothing", reward_of("float(r or not t.strip())")),
-        Case("pays for the form alone", "pays for form", reward_of("float('<answer>' in t and '</answer>' in t)")),
+        Case("pays for the form alone", "pays for form", 
+             reward_of("float('<answer>' in t and '</answer>' in t)")),
         Case("pays for length", "pays for length", reward_of("float(r) + len(t.split()) / 500")),
         Case("draws at random", "impure", reward_of("float(r) + random.random() / 10")),
         Case("depends on the order", "depends on order", reward_of("float(r) + (n % 7) / 50")),
@@ -93,7 +92,8 @@ def mistakes() -> list[Case]:
              reward=reward_of(f"float(r) {jitter}")),
         Case("the prompt holds the answer", "gold in the prompt", rows=leaked),
         Case("every answer gets the same", "constant", reward_of("0.5")),
-        Case("some values are NaN", "is no number", reward_of("float('nan') if '\\\\boxed' in t else float(r)")),
+        Case("some values are NaN", "is no number",
+             reward_of("float('nan') if '\\\\boxed' in t else float(r)")),
         Case("spaces around a right answer make it wrong", "strict about spaces", reward_of(strict + jitter)),
         Case("the gold has a space behind it", "pays no right answer", rows=upper,
              reward=reward_of("float(t.strip() == a)")),
@@ -112,7 +112,10 @@ def mistakes() -> list[Case]:
 
 def right_ones() -> list[Case]:
     """Recipes without a mistake: the one that the others were made from, and a chat."""
-    return [Case("nothing planted", ""), Case("nothing planted, a chat", "", problems="chat = true")]
+    return [
+        Case("nothing planted", "", exit_code=0),
+        Case("nothing planted, a chat", "", problems="chat = true", exit_code=0),
+    ]
 
 
 TEMPLATE = (
@@ -154,19 +157,19 @@ def _write(case: Case, folder: Path) -> list[str]:
 
 
 def _checked(arguments: list[str]) -> tuple[int, dict[str, Any]]:
-    command = [sys.executable, "-c", "from cohort.cli.main import run; run()", "check", "--json"]
-    done = subprocess.run(
-        [*command, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    """The command's exit code and what it printed; in this process, for torch takes long to load."""
+    out, err = io.StringIO(), io.StringIO()
+    sys.argv = ["cohort", "check", "--json", *arguments]
+    code = 0
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            run()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
     try:
-        return done.returncode, json.loads(done.stdout)
+        return code, json.loads(out.getvalue())
     except ValueError:
-        return done.returncode, {"mend": [], "look": [], "said": done.stderr[-600:]}
+        return code, {"mend": [], "look": [], "said": err.getvalue()[-600:]}
 
 
 def _tried(case: Case) -> dict[str, Any]:
@@ -174,11 +177,15 @@ def _tried(case: Case) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         code, said = _checked(_write(case, Path(name)))
     found = [one["name"] for one in [*said["mend"], *said["look"]]]
-    if case.finding:
-        held = case.finding in found and code == case.exit_code
-    else:
-        held = not found and code == 0
-    return {"label": case.label, "held": held, "code": code, "found": found, "said": said.get("said")}
+    wanted = {case.finding} - {""}
+    held = wanted <= set(found) and bool(wanted or not found) and code == case.exit_code
+    return {
+        "label": case.label,
+        "held": held,
+        "code": code,
+        "found": found,
+        "said": said.get("said"),
+    }
 
 
 ALLOWED = {"gsm8k": {"no spread", "cut"}}
@@ -201,10 +208,9 @@ def _packaged(name: str) -> dict[str, Any]:
 def prove(short: bool, seed: int) -> dict[str, object]:
     """Every planted mistake, and every recipe that has none."""
     planted = mistakes()[:: 7 if short else 1]
-    with ThreadPoolExecutor(JOBS) as pool:
-        named = list(pool.map(_tried, planted))
-        silent = list(pool.map(_tried, right_ones()[: 1 if short else None]))
-        shipped = [] if short else list(pool.map(_packaged, packaged_recipes()))
+    named = [_tried(case) for case in planted]
+    silent = [_tried(case) for case in right_ones()[: 1 if short else None]]
+    shipped = [] if short else [_packaged(name) for name in packaged_recipes()]
     every = [*named, *silent, *shipped]
     return {
         "name": "cohort check",

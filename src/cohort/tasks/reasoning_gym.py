@@ -30,7 +30,6 @@ from cohort.rewards.form_rules import said_in
 from cohort.rewards.outcome import KINDS, Failed, Outcome, Scored
 from cohort.rewards.reading import CLOSE_ANSWER, OPEN_ANSWER, Text, texts
 from cohort.rewards.sandbox.program import Limits, Program, Report
-from cohort.rewards.sandbox.sandbox import Sandbox
 from cohort.tasks.generated import check_held_out, distinct, hold_out
 from cohort.tasks.reasoning_gym_answers import may_be_evaluated
 from cohort.tasks.reasoning_gym_items import PREFIX, open_task, size_of
@@ -159,6 +158,8 @@ def _scored(asked: Sequence[tuple[Mapping[str, Any], str]]) -> list[Outcome]:
     """The verdicts of one program in the sandbox about these answers."""
     if not asked:
         return []
+    from cohort.rewards.sandbox.sandbox import Sandbox  # for a system without one has tasks, too
+
     order = {
         "paths": [str(path) for path in _packages()],
         "seconds": SECONDS_PER_ANSWER,
