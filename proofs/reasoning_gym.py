@@ -88,6 +88,9 @@ def prove(short: bool, seed: int) -> dict[str, object]:
         "without an answer": [n for n in problems if n not in values["own"]],
         "pay for nonsense": (paying := _paying(values)),
         "how many pay": len(paying),
+        "of them for nothing or one word": sorted(
+            set(_best(values["empty"])) | set(_best(values["a word"]))
+        ),
         "pay for the question": _best(values["the question"]),
         "pay for the answer twice": len(_best(values["twice"])),
         "failures": failures,

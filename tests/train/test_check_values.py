@@ -48,7 +48,7 @@ def test_there_is_nothing_to_say_of_a_right_reward() -> None:
         ("pays for length", lambda t, g: len(t) / 9),
         ("constant", lambda t, g: 0.5),
         ("constant", lambda t, g: None),
-        ("pays no right answer", lambda t, g: float(len(t) % 2)),
+        ("pays no right answer", lambda t, g: float("banana" in t)),
         ("strict about spaces", lambda t, g: float(t == g)),
         ("strict about case", lambda t, g: float(g in t.split("\nor\n")[-1])),
         ("pays for several answers", lambda t, g: float(g.casefold() in t.casefold())),
@@ -65,7 +65,9 @@ def test_what_is_worth_little_for_every_problem_is_only_to_be_looked_at() -> Non
 
 
 def test_a_guess_that_is_right_at_times_is_no_mistake() -> None:
-    assert findings(lambda text, gold: right(text, gold) or float(gold == "Rome" and not text)) == []
+    assert (
+        findings(lambda text, gold: right(text, gold) or float(gold == "Rome" and not text)) == []
+    )
 
 
 def test_another_column_that_looks_like_the_answer_and_is_not_paid_is_named() -> None:

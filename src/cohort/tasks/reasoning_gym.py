@@ -11,6 +11,7 @@ pay for nonsense; `cohort check` says it of the task at hand. No vocabulary come
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import math
@@ -22,7 +23,6 @@ from typing import Any, final
 
 import numpy as np
 
-from cohort.data import keyed
 from cohort.data.imported import cause_of
 from cohort.data.records import Demonstration, Problem
 from cohort.errors import DataError, RewardError, legible
@@ -148,9 +148,9 @@ def score(
 def _problem(place: Mapping[str, Any], item: Mapping[str, Any]) -> Problem:
     """The item as a problem; its question is its identity."""
     question = str(item["question"])
-    digest = f"{keyed.digest('question', question):032x}"[:16]
+    digest = hashlib.blake2b(question.encode(), digest_size=8).hexdigest()
     answer = None if item["answer"] is None else str(item["answer"])
-    columns = {"answer": answer, "reasoning_gym": json.dumps(place)}
+    columns = {"answer": answer, "reasoning_gym": json.dumps({**place, "question": digest})}
     return Problem(f"{PREFIX}{place['task']}:{digest}", question, columns)
 
 

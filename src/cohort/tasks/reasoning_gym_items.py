@@ -1,7 +1,7 @@
 """The items of a task of reasoning-gym by index, the same in every process.
 
-Two tasks go through sets of texts, whose order is another one in every process. Their items are made
-in a process of their own with a fixed hash seed, the one that the sandbox has.
+Some tasks go through sets of texts, whose order is another one in every process, or draw from Python's
+own generator. Their items are made in a process with a fixed hash seed and fixed draws, as in the sandbox.
 """
 
 from __future__ import annotations
@@ -29,17 +29,30 @@ FEWER_ITEMS = {"acre": 1000, "word_ladder": 20_000}
 """Tasks that prepare all of their items at once, or refuse to have more."""
 
 HASH_SEED = "0"
-OF_ANOTHER_ORDER = frozenset({"codeio", "isomorphic_strings"})
-"""Tasks whose items depend on the order of a set of texts."""
+OF_ANOTHER_ORDER = frozenset(
+    {
+        "codeio",
+        "isomorphic_strings",
+        "knight_swap",
+        "polynomial_multiplication",
+        "ransom_note",
+        "word_ladder",
+    }
+)
+"""Tasks whose items depend on the order of a set, or on draws that their index does not decide."""
 
 _PROGRAM = """
-import json, sys
+import contextlib, json, random, sys
+import numpy
 task, options, size = json.loads(sys.argv[1])
 from reasoning_gym.factory import create_dataset
 items = create_dataset(task, seed=0, size=size, **options)
 for line in sys.stdin:
+    random.seed(int(line))
+    numpy.random.seed(int(line))
     try:
-        item = items[int(line)]
+        with contextlib.redirect_stdout(sys.stderr):
+            item = items[int(line)]
         print(json.dumps({"question": item["question"], "answer": item["answer"]}), flush=True)
     except Exception as error:
         print(json.dumps({"raised": repr(error)[:300]}), flush=True)

@@ -5,8 +5,10 @@ It reads an order from stdin and writes a line of JSON for each answer: {"value"
 so many seconds. The item is made anew from its task, options and index: it never left as data.
 """
 
+import hashlib
 import json
 import os
+import random
 import select
 import signal
 import sys
@@ -20,6 +22,7 @@ def main() -> None:
     """Score every answer of the order, in its order."""
     order = json.load(sys.stdin)
     sys.path[:0] = order["paths"]
+    import numpy
     from reasoning_gym.factory import create_dataset
 
     out = os.dup(1)
@@ -36,8 +39,13 @@ def main() -> None:
             )
         place = (key, asked["index"])
         if place not in items:
+            random.seed(asked["index"])
+            numpy.random.seed(asked["index"])
             items = {place: tasks[key][asked["index"]]}
+        digest = hashlib.blake2b(str(items[place]["question"]).encode(), digest_size=8).hexdigest()
         work = partial(scored, tasks[key], items[place], asked["answer"])
+        if digest != asked["question"]:
+            work = partial(dict, failed="invalid", reason="the task makes another item here")
         os.write(out, json.dumps(apart(work, order["seconds"], out)).encode() + b"\n")
 
 

@@ -7,7 +7,7 @@ that there are: then it is not asked whether its answers end or differ, because 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +30,8 @@ GROUPS = 4
 MOST_ROLLOUTS = 8
 """Answers of such a group, at most."""
 
-CUT_SHARE = 0.95
+CUT_SHARE, NEEDED_SHARE = 0.95, 0.25
+"""The share of cut answers, and the part of the room that right ones need, from which on it is said."""
 
 TURN = [{"role": "user", "content": "1 + 1"}]
 SPOKEN = [*TURN, {"role": "assistant", "content": "2"}]
@@ -60,9 +61,11 @@ def check_model(
     sampling = (time.perf_counter() - began) / len(groups)
     if any(not isinstance(problem.prompt, str) for problem in problems):
         checked.findings += about_template(where, policy)
-    checked.findings += _about_room(where, plan, policy, seed)
-    if not before:
-        checked.findings += _about_ends(where, groups, plan, seed)
+    lengths = right_lengths(plan, policy, seed)
+    room = _about_room(where, options.max_new_tokens, lengths)
+    if not before and not room:
+        room = _about_ends(where, groups, options.max_new_tokens, lengths)
+    checked.findings += room
     checked.findings += _about_logprobs(where, groups, policy, checked)
     training = _largest(where, plan, policy, groups, checked)
     step = getattr(options, "prompts_per_step", len(groups))
@@ -117,43 +120,47 @@ def _sampled(
     ]
 
 
-def _about_room(where: str, plan: StagePlan, policy: Policy, seed: int) -> list[Finding]:
+def _about_room(where: str, room: int, lengths: Mapping[str, Sequence[int]]) -> list[Finding]:
     """Whether the answers that are called right fit into max_new_tokens, in half of the problems."""
-    room = plan.options.max_new_tokens  # type: ignore[union-attr]
+    if not lengths or (middle := _middle(lengths)) <= room:
+        return []
+    text = (
+        f"max_new_tokens is {room}, and right answers have {middle} tokens in the middle: they would "
+        "be cut."
+    )
+    return [Finding("cut", where, text)]
+
+
+def _about_ends(
+    where: str, groups: Sequence[Group], room: int, lengths: Mapping[str, Sequence[int]]
+) -> list[Finding]:
+    """Whether sampled answers end, where right ones need a good part of the room."""
+    stops = [rollout.stop for group in groups for rollout in group.rollouts]
+    cut = sum(stop == "length" for stop in stops)
+    if not lengths or cut < CUT_SHARE * len(stops) or NEEDED_SHARE * room > _middle(lengths):
+        return []
+    text = (
+        f"{cut} of {len(stops)} sampled answers were cut at max_new_tokens, {room}; right ones have "
+        f"{_middle(lengths)} tokens in the middle."
+    )
+    return [Finding("cut", where, text, mend=False)]
+
+
+def right_lengths(plan: StagePlan, policy: Policy, seed: int) -> dict[str, list[int]]:
+    """Tokens of the answers that the problems call right, by where they stand."""
     problems = problems_of(plan.source, seed)
     golds = golds_of(plan.source, problems, seed)
-    if not golds:
-        return []
-    lengths = {
+    return {
         source: sorted(len(policy.completion_tokens(text)) for text in texts)
         for source, texts in golds.items()
     }
-    source = (
-        DEMONSTRATION if DEMONSTRATION in lengths else min(lengths, key=lambda s: lengths[s][-1])
-    )
-    middle = lengths[source][len(lengths[source]) // 2]
-    if middle <= room:
-        return []
-    text = (
-        f"max_new_tokens is {room}, and right answers by {source} have {middle} tokens in the middle, "
-        f"{lengths[source][-1]} at most: they would be cut."
-    )
-    return [Finding("cut", where, text)]
 
 
-def _about_ends(where: str, groups: Sequence[Group], plan: StagePlan, seed: int) -> list[Finding]:
-    """Whether sampled answers end, where there are right ones that do."""
-    stops = [rollout.stop for group in groups for rollout in group.rollouts]
-    cut = sum(stop == "length" for stop in stops)
-    if cut < CUT_SHARE * len(stops) or not golds_of(
-        plan.source, problems_of(plan.source, seed), seed
-    ):
-        return []
-    room = plan.options.max_new_tokens  # type: ignore[union-attr]
-    text = (
-        f"{cut} of {len(stops)} sampled answers were cut at max_new_tokens, {room}: none is whole."
-    )
-    return [Finding("cut", where, text)]
+def _middle(lengths: Mapping[str, Sequence[int]]) -> int:
+    """The median length of right answers: of demonstrations, or of the shortest column."""
+    shortest = min(lengths, key=lambda source: lengths[source][-1])
+    chosen = lengths[DEMONSTRATION if DEMONSTRATION in lengths else shortest]
+    return chosen[len(chosen) // 2]
 
 
 def _about_logprobs(

@@ -14,7 +14,7 @@ from cohort.rewards.reading import found_answer
 from cohort.train.check_answers import DEMONSTRATION, Probe, golds_of, probes, problems_of
 from cohort.train.check_apart import Calls, call_all
 from cohort.train.check_findings import Checked, Finding
-from cohort.train.check_values import about_values
+from cohort.train.check_values import about_values, paid_sources
 from cohort.train.plan import StagePlan
 
 LEAKED_SHARE = 0.9
@@ -39,10 +39,11 @@ def check_rewards(
     weighed = [reward for reward in plan.rewards if reward.weight]
     totals = _totals(weighed, calls, len(tried))
     reads = {name for reward in weighed for name in _columns(reward, problems)}
+    paid = reads
     if totals is not None:
-        said = about_values(_named(where, weighed), tried, totals, reads)
-        checked.findings += said
-    checked.findings += about_prompts(where, problems, golds, reads)
+        checked.findings += about_values(_named(where, weighed), tried, totals, reads)
+        paid = reads & paid_sources(tried, totals)
+    checked.findings += about_prompts(where, problems, golds, paid)
     cost = sum(_seconds(made) for made in calls.values())
     checked.facts.append(
         f"{where}: {', '.join(names)} tried with {len(tried)} answers to {len(problems)} problems, "

@@ -44,11 +44,16 @@ class Worth:
         """Whether there are right answers, and they are worth more than wrong ones."""
         return self.right is not None and self.wrong is not None and self.right > self.wrong
 
+    @property
+    def floor(self) -> float:
+        """What a wrong answer is worth; where a right one is worth no more, the least that anything is."""
+        least = min(fmean(said) for said in self.by_kind.values() if said)
+        return self.wrong if self.known and self.wrong is not None else least
+
     def share(self, value: float) -> float:
         """Where a value lies between a wrong answer (0) and a right one (1)."""
         assert self.right is not None, self
-        assert self.wrong is not None, self
-        return (value - self.wrong) / (self.right - self.wrong)
+        return (value - self.floor) / (self.right - self.floor)
 
 
 def worth_of(tried: Sequence[Probe], values: Values) -> Worth:
@@ -99,7 +104,16 @@ def about_values(
         found += _about_nonsense(where, worth) + _about_forms(where, worth, reads)
     elif worth.right is not None and reads:
         found += _unpaid(where, worth)
+        found += _about_nonsense(where, worth) if worth.right > worth.floor else []
     return found
+
+
+def paid_sources(tried: Sequence[Probe], values: Values) -> set[str]:
+    """The columns whose right answers are worth half of the best one's, or all where nothing is known."""
+    worth = worth_of(tried, values)
+    return {
+        s for s, value in worth.by_source.items() if not worth.known or worth.share(value) >= HALF
+    }
 
 
 def _about_nonsense(where: str, worth: Worth) -> list[Finding]:
