@@ -83,6 +83,7 @@ def test_a_reward_of_taste_is_not_measured_against_a_right_answer() -> None:
     tried = probes(QUESTIONS, {})
     values = [-float(abs(20 - len(probe.text.split()))) for probe in tried]
     assert about_values("here", tried, values, set()) == []
+    assert about_values("here", tried, [0.0] * len(tried), set()) == []
 
 
 def line(values: list, places: list[int] | None = None, changed: tuple[str, ...] = ()) -> dict:

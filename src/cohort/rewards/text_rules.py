@@ -91,7 +91,7 @@ def f1(answer: Sequence[str], reference: Sequence[str]) -> float:
 
 def rouge_l(answer: Sequence[str], reference: Sequence[str]) -> float:
     """The harmonic mean of precision and recall of the longest common subsequence."""
-    shared = _longest_common(answer[:MOST_WORDS], reference[:MOST_WORDS])
+    shared = _in_same_order(answer[:MOST_WORDS], reference[:MOST_WORDS])
     return 2.0 * shared / (len(answer) + len(reference))
 
 
@@ -138,7 +138,7 @@ def _grams(words: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
     return Counter(zip(*(words[i:] for i in range(n)), strict=False))
 
 
-def _longest_common(first: Sequence[str], second: Sequence[str]) -> int:
+def _in_same_order(first: Sequence[str], second: Sequence[str]) -> int:
     """The length of the longest common subsequence, a column of the table as bits of one number.
 
     Allison and Dix (1986), in Hyyro's form (2004): a zero in `row` is a step of the staircase.

@@ -68,6 +68,9 @@ NONSENSE: Mapping[str, Sequence[str]] = {
 }
 """Answers that say nothing of any problem, by what they are called."""
 
+SHORTEST_CUT = 4
+"""Characters of a right answer that can be cut; half of a shorter one may be right, or nothing."""
+
 FILLERS = (1, 10, 100, 1000)
 """Words of answers that only differ in length."""
 
@@ -136,8 +139,9 @@ def _of_gold(number: int, source: str, values: Sequence[str]) -> list[Probe]:
             "right": right,
             "right, spaces around it": template.format(f" {own.strip()} ") + "\n",
             "right, in other case": template.format(own.swapcase()),
-            "a truncated answer": right[: len(right) // 2],
         }
+        if len(right) >= SHORTEST_CUT:
+            texts["a truncated answer"] = right[: len(right) // 2]
         if other is not None:
             wrong = template.format(other)
             texts |= {"wrong": wrong, "several answers at once": f"{right}\nor\n{wrong}"}

@@ -94,6 +94,8 @@ def about_values(
     """Findings about what the answers to a stage's problems are worth; `reads`: columns of its rewards."""
     worth = worth_of(tried, values)
     said = {value for value in values if value is not None}
+    if len(said) <= 1 and worth.right is None and said:
+        return []  # of taste, and none of these answers may be to it; sampled groups will tell
     if len(said) <= 1:
         one = f"{next(iter(said)):g}" if said else "no value"
         text = f"right, wrong and empty answers all get {one}: nothing can be learned from that."
