@@ -10,6 +10,7 @@ import pytest
 from cohort.config.load import load_recipe, packaged_recipes, read_recipe
 from cohort.train.check import check_recipe
 from cohort.train.check_apart import call_all
+from proofs import check_mistakes
 
 REWARDS = """
 import time
@@ -57,8 +58,7 @@ def test_there_is_nothing_to_mend_in_the_rewards_of_a_packaged_recipe() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not check_mistakes.STORIES.is_dir(), reason="the small model is not here")
 def test_planted_mistakes_are_named() -> None:
-    from proofs import check_mistakes
-
     proof = check_mistakes.prove(short=True, seed=1)
     assert proof["held"] == proof["asked"], proof["failures"]
