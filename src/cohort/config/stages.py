@@ -27,7 +27,8 @@ class Problems(Table):
 
     source: str
     """A built-in task (`chain`, `countdown`), a .jsonl, .csv or .parquet file, the first two also with
-    .gz behind, `hub:owner/name` for a data set of the hub (extra `data`), or `file.py:function`."""
+    .gz behind, `hub:owner/name` for a data set of the hub (extra `data`), `reasoning-gym:TASK` (extra
+    `reasoning-gym`), or `file.py:function`."""
     options: dict[str, Any] = {}
     """Arguments of a built-in task or of the function, for example `{ numbers = [3, 4] }`."""
     prompt: str = "prompt"

@@ -19,9 +19,9 @@ from cohort.data.packing import Family, cut, pack
 from cohort.data.records import Rollout
 from cohort.policy.attention import Packed
 from cohort.policy.policy import Policy
-from cohort.rollout.request import Request, Sampling
 from cohort.rollout.graphs import recorded
 from cohort.rollout.grouped import Choosing, Lanes, Shape
+from cohort.rollout.request import Request, Sampling
 
 STEPS = 16
 """Steps between two questions. An answer that ended is computed on for at most so many."""

@@ -28,7 +28,6 @@ from cohort.rollout.group_round import GroupRound
 from cohort.rollout.request import Request, Sampling
 from cohort.rollout.slots import Slots
 
-
 Progress = Callable[[int, int], None]
 """Told how many answers are finished, and of how many."""
 SLOTS = {"cpu": 64}
