@@ -77,7 +77,9 @@ def gradient(turn: Turn) -> dict[str, float]:
     """How far Cohort's gradient on TRL's rollouts, from the same weights, is from TRL's."""
     theirs = torch.load(Path(turn.folder) / ROLLOUTS_FILE)
     workload, policy = ALL[turn.workload], _policy(turn)
-    options = Optimizer(learning_rate=workload.learning_rate, max_gradient_norm=1e9)  # nothing is clipped
+    options = Optimizer(
+        learning_rate=workload.learning_rate, max_gradient_norm=1e9
+    )  # nothing is clipped
     updater = Updater(policy, options, updates=1)
     with gradients_of(policy.model) as ours:
         _update(policy, workload, _given(theirs, workload.rollouts_per_prompt), updater)

@@ -35,7 +35,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--workloads", nargs="+", choices=GPU_WORKLOADS, default=list(GPU_WORKLOADS))
+    parser.add_argument(
+        "--workloads", nargs="+", choices=GPU_WORKLOADS, default=list(GPU_WORKLOADS)
+    )
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--no-gradient", action="store_true", help="leave the comparison out")
     parser.add_argument("--short", action="store_true", help="one turn of each instead of two")
@@ -86,7 +88,9 @@ def measure(runner: Runner, name: str, steps: int, *, short: bool) -> dict[str, 
         try:
             one = runner.run(turn)
             found[way].append(one)
-            print(f"{name} {way}: {json.dumps(one['steps'])}", flush=True)  # what is cut is not lost
+            print(
+                f"{name} {way}: {json.dumps(one['steps'])}", flush=True
+            )  # what is cut is not lost
         except TurnError as error:
             failed[way] = str(error)
             print(f"{way} failed: {error}", flush=True)

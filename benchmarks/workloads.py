@@ -95,8 +95,7 @@ _GPU = Workload(
     name="0.5B", size=HALF, prompts=16, prompt_tokens=306, max_new_tokens=256, learning_rate=1e-10
 )
 GPU_WORKLOADS = {
-    workload.name: workload
-    for workload in (_GPU, replace(_GPU, name="1.5B", size=ONE_AND_A_HALF))
+    workload.name: workload for workload in (_GPU, replace(_GPU, name="1.5B", size=ONE_AND_A_HALF))
 }
 """For a GPU: random models of the shapes of Qwen2.5, 128 answers a step. The learning rate changes
 nothing: at 1e-6 four updates of so many weights double the lengths of float32 masters, and bfloat16

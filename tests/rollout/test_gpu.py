@@ -46,6 +46,10 @@ def pair(architecture, dtype=torch.float32):
     return take_over(model, tokenizer), take_over(there, tokenizer)
 
 
+def rollouts(groups):
+    return [rollout for group in groups for rollout in group]
+
+
 def requests():
     return [Request(str(i), p, (1, "rollout", i)) for i, p in enumerate(prompts(LENGTHS))]
 
@@ -56,8 +60,8 @@ def test_answers_of_the_gpu_are_those_of_the_cpu(architecture):
     asked = Sampling(rollouts_per_prompt=4, max_new_tokens=40, slots=12)
     for _ in range(2):  # the second time most steps are graphs
         for one, other in zip(
-            sum(sample(gpu, requests(), asked), []),
-            sum(sample(cpu, requests(), asked), []),
+            rollouts(sample(gpu, requests(), asked)),
+            rollouts(sample(cpu, requests(), asked)),
             strict=True,
         ):
             assert one.tokens.tolist() == other.tokens.tolist()
@@ -70,8 +74,8 @@ def test_greedy_answers_are_the_same_too():
     cpu, gpu = pair("qwen3")
     asked = Sampling(rollouts_per_prompt=2, max_new_tokens=40, greedy=True)
     ours, theirs = sample(gpu, requests(), asked), sample(cpu, requests(), asked)
-    assert [r.tokens.tolist() for r in sum(ours, [])] == [
-        r.tokens.tolist() for r in sum(theirs, [])
+    assert [r.tokens.tolist() for r in rollouts(ours)] == [
+        r.tokens.tolist() for r in rollouts(theirs)
     ]
 
 
@@ -84,11 +88,11 @@ def test_graphs_read_the_weights_that_training_updates():
             for parameter in policy.model.parameters():
                 parameter.mul_(1.3)
     ours, theirs = sample(gpu, requests(), asked), sample(cpu, requests(), asked)
-    assert [r.tokens.tolist() for r in sum(ours, [])] == [
-        r.tokens.tolist() for r in sum(theirs, [])
+    assert [r.tokens.tolist() for r in rollouts(ours)] == [
+        r.tokens.tolist() for r in rollouts(theirs)
     ]
-    assert [r.tokens.tolist() for r in sum(ours, [])] != [
-        r.tokens.tolist() for r in sum(before, [])
+    assert [r.tokens.tolist() for r in rollouts(ours)] != [
+        r.tokens.tolist() for r in rollouts(before)
     ]
 
 

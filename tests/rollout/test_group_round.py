@@ -18,6 +18,10 @@ LENGTHS = (3, 9, 1, 17, 5, 30, 2)
 SHAPE = Shape(groups=4, members=2, prompt=64, answer=20)
 
 
+def rollouts(groups):
+    return [rollout for group in groups for rollout in group]
+
+
 def requests():
     return [Request(str(i), p, (1, "rollout", i)) for i, p in enumerate(prompts(LENGTHS))]
 
@@ -43,7 +47,7 @@ def test_it_samples_the_tokens_of_the_other_way(architecture, options):
     asked = Sampling(rollouts_per_prompt=4, max_new_tokens=STEPS + 8, **options)
     ours, theirs = by_groups(policy, requests(), asked), sample(policy, requests(), asked)
     stops = set()
-    for one, other in zip(sum(ours, []), sum(theirs, []), strict=True):
+    for one, other in zip(rollouts(ours), rollouts(theirs), strict=True):
         stops.add(one.stop)
         assert one.tokens.tolist() == other.tokens.tolist()
         assert np.abs(one.logprobs - other.logprobs).max() < 1e-5
@@ -58,7 +62,7 @@ def test_what_is_kept_is_used_again_and_changes_nothing():
     kept = policy.kept[Recorded]
     again = by_groups(policy, requests()[:4], asked)
     assert policy.kept[Recorded] is kept
-    for one, other in zip(sum(first[:4], []), sum(again, []), strict=True):
+    for one, other in zip(rollouts(first[:4]), rollouts(again), strict=True):
         assert one.tokens.tolist() == other.tokens.tolist()
 
 
@@ -74,8 +78,8 @@ def test_updated_weights_are_read_and_moved_weights_make_new_steps():
     assert recorded(policy, SHAPE, choosing) is before
     theirs = sample(policy, requests(), asked)
     ours = by_groups(policy, requests(), asked)
-    assert [r.tokens.tolist() for r in sum(ours, [])] == [
-        r.tokens.tolist() for r in sum(theirs, [])
+    assert [r.tokens.tolist() for r in rollouts(ours)] == [
+        r.tokens.tolist() for r in rollouts(theirs)
     ]
     embedding = policy.model.get_input_embeddings().weight
     embedding.data = embedding.data.clone()
@@ -156,8 +160,8 @@ def test_native_is_off_where_groups_are_sampled_by_torch(monkeypatch):
     policy, _ = tiny_policy("qwen3")
     asked = Sampling(rollouts_per_prompt=4, max_new_tokens=20, slots=8)
     ours, theirs = by_groups(policy, requests(), asked), sample(policy, requests(), asked)
-    assert [r.tokens.tolist() for r in sum(ours, [])] == [
-        r.tokens.tolist() for r in sum(theirs, [])
+    assert [r.tokens.tolist() for r in rollouts(ours)] == [
+        r.tokens.tolist() for r in rollouts(theirs)
     ]
 
 
@@ -167,7 +171,7 @@ def test_compiled_decoding_samples_the_same_and_says_what_its_warm_up_took():
     asked = Sampling(rollouts_per_prompt=4, max_new_tokens=24, slots=12, compiled=True)
     ours = sample(policy, requests(), asked)
     theirs = sample(policy, requests(), replace(asked, compiled=False))
-    assert [r.tokens.tolist() for r in sum(ours, [])] == [
-        r.tokens.tolist() for r in sum(theirs, [])
+    assert [r.tokens.tolist() for r in rollouts(ours)] == [
+        r.tokens.tolist() for r in rollouts(theirs)
     ]
     assert warmup_seconds(policy) > 0.5

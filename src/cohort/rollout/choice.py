@@ -1,6 +1,6 @@
 """The next token: the likeliest one, or the one at which the distribution passes an answer's uniform.
 
-    B answers, V vocabulary.
+B answers, V vocabulary.
 """
 
 from __future__ import annotations

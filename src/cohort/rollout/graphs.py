@@ -113,5 +113,3 @@ def _addresses(policy: Policy) -> tuple[int, ...]:
 def _power(count: int) -> int:
     """The smallest power of two that is not less."""
     return 1 << (count - 1).bit_length()
-
-
