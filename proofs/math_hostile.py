@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cohort.rewards.built_in import BUILT_IN
 from cohort.rewards.outcome import Unscorable
-from cohort.rewards.rules import BUILT_IN
 from proofs.command import main
 from proofs.math_strings import hostile
 

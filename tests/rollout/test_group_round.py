@@ -13,6 +13,7 @@ from cohort.rollout.grouped import Choosing, Lanes, Shape, attention
 from cohort.rollout.request import Request, Sampling
 from cohort.rollout.sampler import sample
 from tests.tiny import prompts, tiny_policy
+from tests.train.runs import REINFORCE, SUPERVISED, metrics, run
 
 LENGTHS = (3, 9, 1, 17, 5, 30, 2)
 SHAPE = Shape(groups=4, members=2, prompt=64, answer=20)
@@ -175,3 +176,11 @@ def test_compiled_decoding_samples_the_same_and_says_what_its_warm_up_took():
         r.tokens.tolist() for r in rollouts(theirs)
     ]
     assert warmup_seconds(policy) > 0.5
+
+
+@pytest.mark.slow
+def test_a_recipe_asks_for_compiled_decoding_and_its_steps_say_what_that_took(tmp_path):
+    plain = run(tmp_path / "plain", SUPERVISED, REINFORCE)
+    compiled = run(tmp_path / "compiled", SUPERVISED, REINFORCE | {"compile_decoding": True})
+    assert "sampling/warmup_seconds" not in metrics(plain, stage=1)
+    assert metrics(compiled, stage=1)["sampling/warmup_seconds"] > 0.5

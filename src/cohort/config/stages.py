@@ -171,6 +171,9 @@ class Sampled(Stage):
     slots: Count = 0
     """How many answers are sampled side by side; changes memory and speed, never an answer. 0: as suits
     the device: 64 on a CPU, 256 on a GPU."""
+    compile_decoding: bool = False
+    """Let torch compile the attention of decode steps, where they have fixed shapes; the metric
+    `sampling/warmup_seconds` says what that takes."""
 
     @field_validator("rewards", mode="before")
     @classmethod

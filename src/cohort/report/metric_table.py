@@ -129,6 +129,12 @@ METRICS: dict[str, Metric] = {
     "learning_rate": Metric(
         "", "The learning rate of the optimizer, as scheduled.", "the step's last update"
     ),
+    "sampling/warmup_seconds": Metric(
+        "s",
+        "What recording and compiling decode steps took of sampling; 0 after the first steps.",
+        "sum over the step",
+        "worse",
+    ),
     "sampling/sampling_logp_difference/mean": Metric(
         "nats",
         "How far the sampler's and the trainer's log-probability of the same token differ; "

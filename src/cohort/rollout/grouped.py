@@ -105,7 +105,7 @@ class Together:
 
     def __init__(self, lanes: Lanes, groups: int, span: int, *, compiled: bool = False) -> None:
         self._lanes, self._groups, self._span = lanes, groups, span
-        self._attention = compiled_attention() if compiled else attention
+        self._attention: Callable[..., Tensor] = compiled_attention() if compiled else attention
         self.longest = lanes.shape.prompt + lanes.shape.answer
         self._count = groups * lanes.shape.members
         length, offset = lanes.length[: self._count, None], lanes.offset[: self._count, None]
@@ -129,7 +129,8 @@ class Together:
             query.to(keys.dtype),
             keys[:, :, : self._span],
             values[:, :, : self._span],
-            *lanes.prompts[layer, :, : self._groups],
+            lanes.prompts[layer, 0, : self._groups],
+            lanes.prompts[layer, 1, : self._groups],
             self._mask,
             scale,
         )

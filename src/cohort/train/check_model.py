@@ -18,7 +18,8 @@ from cohort.data.packing import Family, Member, pack
 from cohort.data.records import Group, Problem
 from cohort.policy.policy import Policy
 from cohort.policy.probe import TOLERANCE
-from cohort.rollout.sampler import Request, Sampling, sample
+from cohort.rollout.request import Request, Sampling
+from cohort.rollout.sampler import sample
 from cohort.train.batch import Cutting, no_grad_logprobs, whole_step
 from cohort.train.check_answers import DEMONSTRATION, golds_of, problems_of
 from cohort.train.check_findings import Checked, Finding

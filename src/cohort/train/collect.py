@@ -20,6 +20,7 @@ from cohort.errors import DivergedError
 from cohort.objective.algorithms import Algorithm
 from cohort.policy.policy import Policy
 from cohort.rewards.score import score_groups
+from cohort.rollout.graphs import warmup_seconds
 from cohort.rollout.request import Request, Sampling
 from cohort.rollout.sampler import sample
 from cohort.train.credit import penalized, select
@@ -39,14 +40,14 @@ class Collected:
     """All groups that a step sampled, those that are not learned from included.
 
     rounds: how often it sampled. greedy_tokens: sampled for answers that are only compared with.
-    asking: metrics of what asking the reward functions cost.
+    cost: metrics of what asking the reward functions cost, and recording and compiling decode steps.
     """
 
     groups: list[Group]
     rounds: int
     greedy_tokens: int
     dynamic: bool
-    asking: Mapping[str, float] = field(default_factory=dict)
+    cost: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def sampled_tokens(self) -> int:
@@ -68,7 +69,7 @@ class Collected:
         """
         seen = Counter(group.discarded for group in self.groups)
         reasons = REASONS if self.dynamic else UNASKED
-        found = {f"groups/{reason}": float(seen[reason]) for reason in reasons} | dict(self.asking)
+        found = {f"groups/{reason}": float(seen[reason]) for reason in reasons} | dict(self.cost)
         if not self.dynamic:
             return found
         found |= {"groups/sampled": float(len(self.groups)), "groups/rounds": float(self.rounds)}
@@ -87,11 +88,11 @@ def collect(
             return recalled
     found = _sampled(options, algorithm, policy, context, step)
     warn_of_failures(found.groups, context, step)
-    retried = {name: value for name, value in found.asking.items() if name.endswith("/retried")}
+    retried = {name: value for name, value in found.cost.items() if name.endswith("/retried")}
     facts = {
         "rounds": found.rounds,
         "greedy_tokens": found.greedy_tokens,
-        "asking": retried,
+        "cost": retried,
     }
     context.keeper.keep(step, found.groups, facts)
     return found
@@ -119,14 +120,14 @@ def _recalled(
     context.keeper.remember(kept)
     dynamic = algorithm.chosen["groups"] != "all"
     facts = kept.facts
-    return Collected(groups, facts["rounds"], facts["greedy_tokens"], dynamic, facts["asking"])
+    return Collected(groups, facts["rounds"], facts["greedy_tokens"], dynamic, facts["cost"])
 
 
 def _sampled(
     options: Reinforce, algorithm: Algorithm, policy: Policy, context: StageContext, step: int
 ) -> Collected:
     """A step's groups, sampled and scored."""
-    wanted = options.prompts_per_step
+    wanted, before = options.prompts_per_step, warmup_seconds(policy)
     rounds = int(algorithm.values.get("refill_rounds", 1))
     groups: list[Group] = []
     greedy_tokens = 0
@@ -144,8 +145,10 @@ def _sampled(
             break
     groups = _without_surplus(groups, wanted)
     dynamic = algorithm.chosen["groups"] != "all"
-    asking = asking_metrics(context.runner.accounts())
-    return Collected(groups, number + 1, greedy_tokens, dynamic, asking)
+    warmup = warmup_seconds(policy) - before
+    cost = asking_metrics(context.runner.accounts())
+    cost |= {"sampling/warmup_seconds": warmup} if warmup else {}
+    return Collected(groups, number + 1, greedy_tokens, dynamic, cost)
 
 
 def _useful(groups: Sequence[Group]) -> int:
@@ -205,6 +208,7 @@ def _scored(
         max_new_tokens=options.max_new_tokens,
         temperatures=options.temperature.of_step(step, options.steps),
         slots=options.slots,
+        compiled=options.compile_decoding,
     )
     strict = step == 1
     groups = _answered(policy, problems, requests, sampling, algorithm, context, strict=strict)

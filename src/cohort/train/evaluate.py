@@ -61,6 +61,7 @@ def measure(
         max_new_tokens=options.max_new_tokens,
         temperatures=(options.temperature,),
         slots=options.slots,
+        compiled=options.compile_decoding,
     )
     greedy = sample(policy, requests, replace(sampling, rollouts_per_prompt=1, greedy=True))
     drawn = sample(policy, requests, sampling)

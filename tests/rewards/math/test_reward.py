@@ -9,10 +9,10 @@ import time
 import pytest
 
 from cohort.errors import MissingExtraError
+from cohort.rewards.built_in import BUILT_IN
 from cohort.rewards.math import second
 from cohort.rewards.math.reward import equal_mathematics, final
 from cohort.rewards.outcome import Unscorable
-from cohort.rewards.rules import BUILT_IN
 
 UNKNOWN = r"\int_0^1 x dx"
 """What only math-verify reads."""
