@@ -20,7 +20,7 @@ from cohort.rewards.sandbox.confine import become, become_user, limit_processes,
 from cohort.rewards.sandbox.landlock import Rule
 from cohort.rewards.sandbox.namespaces import DEVICES, write_files
 from cohort.rewards.sandbox.seccomp import Bare
-from cohort.rewards.sandbox.watch import Watched, watch
+from cohort.rewards.sandbox.watch import Inside, Watched, threads_of, watch
 from cohort.rewards.sandbox.wire import Order, tell, tell_end
 
 PREFIX = "cohort-sandbox-"
@@ -92,11 +92,28 @@ def _run(order: Order, where: str, channel: socket.socket, streams: list[int]) -
             tell(channel, failed=reason.decode(errors="replace"))
             return None
         tell(channel, started=True)
-        return watch(order, program, channel.fileno(), lambda: [program])
+        inside = Inside(lambda: [program], lambda: _sockets(program))
+        return watch(order, program, channel.fileno(), inside)
     except _StoppedError:
         return None
     finally:
         _end(program)
+
+
+def _sockets(program: int) -> int:
+    """How many the program has open. Its threads share them; one of them may have ended, the first too."""
+    for place in (f"/proc/{program}", *threads_of(program)):
+        with contextlib.suppress(OSError):
+            if names := os.listdir(f"{place}/fd"):
+                return sum(_is_socket(f"{place}/fd/{name}") for name in names)
+    return 0
+
+
+def _is_socket(place: str) -> bool:
+    try:
+        return os.readlink(place).startswith("socket:")
+    except FileNotFoundError:  # closed meanwhile
+        return False
 
 
 def _end(program: int) -> None:
