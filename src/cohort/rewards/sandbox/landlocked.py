@@ -14,9 +14,16 @@ import os
 import signal
 import socket
 import stat
+from collections.abc import Iterable
 
 from cohort.rewards.sandbox import kernel, landlock
-from cohort.rewards.sandbox.confine import become, become_user, limit_processes, wall_in
+from cohort.rewards.sandbox.confine import (
+    become,
+    become_user,
+    limit_processes,
+    prefer_to_die,
+    wall_in,
+)
 from cohort.rewards.sandbox.landlock import Rule
 from cohort.rewards.sandbox.namespaces import DEVICES, write_files
 from cohort.rewards.sandbox.seccomp import Bare
@@ -29,7 +36,7 @@ PREFIX = "cohort-sandbox-"
 
 def hold(order: Order, files: dict[str, bytes], channel: socket.socket, streams: list[int]) -> None:
     """The stage: returns when nothing of the program is left. Raises OSError."""
-    where = os.path.join(order["temporary"], f"{PREFIX}{os.getppid()}-{os.getpid()}")
+    where = _folder(order["temporary"], os.getppid(), os.getpid())
     os.mkdir(where, 0o755)
     try:
         signal.signal(signal.SIGTERM, _stop)
@@ -44,6 +51,19 @@ def hold(order: Order, files: dict[str, bytes], channel: socket.socket, streams:
         tell_end(channel, watched.end, watched.code, watched.seconds, watched.peak_memory_bytes)
 
 
+def clear_after(stage: int, others: Iterable[int], temporary: str) -> None:
+    """In the launcher, which adopts orphans: if a stage was killed, do what it cannot do any more.
+
+    A program that replaces itself in a second thread is not told that its stage is no more.
+    """
+    where = _folder(temporary, os.getpid(), stage)
+    if os.path.isdir(where):
+        for orphan in _children() - set(others):
+            with contextlib.suppress(ProcessLookupError):
+                _end_child(orphan)
+        _remove(where)
+
+
 def remove_leftovers(temporary: str) -> None:
     """Remove work folders of ours whose stage was killed before it could."""
     for name in os.listdir(temporary):
@@ -55,6 +75,25 @@ def remove_leftovers(temporary: str) -> None:
         is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
         if is_ours and not any(os.path.exists(f"/proc/{number}") for number in numbers):
             _remove(os.path.join(temporary, name))
+
+
+def _folder(temporary: str, launcher: int, stage: int) -> str:
+    return os.path.join(temporary, f"{PREFIX}{launcher}-{stage}")
+
+
+def _children() -> set[int]:
+    try:
+        with open("/proc/thread-self/children", "rb", buffering=0) as file:
+            return set(map(int, file.read().split()))
+    except FileNotFoundError:  # a kernel that was built without it
+        return set()
+
+
+def _end_child(child: int) -> None:
+    pidfd = os.pidfd_open(child)
+    if child in _children():  # or its number is somebody else's by now
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    os.close(pidfd)
 
 
 def _remove(where: str) -> None:
@@ -124,6 +163,7 @@ def _end(program: int) -> None:
 
 
 def _confine(order: Order, where: str, stage: int) -> None:
+    prefer_to_die()  # the stage does not: it has to clear up
     if order["user"] is not None:
         become_user(order["user"] + stage)
         limit_processes(order["processes"])

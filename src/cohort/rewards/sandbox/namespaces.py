@@ -15,7 +15,13 @@ import socket
 import stat
 
 from cohort.rewards.sandbox import kernel, landlock
-from cohort.rewards.sandbox.confine import become, become_user, limit_processes, wall_in
+from cohort.rewards.sandbox.confine import (
+    become,
+    become_user,
+    limit_processes,
+    prefer_to_die,
+    wall_in,
+)
 from cohort.rewards.sandbox.watch import Inside, watch
 from cohort.rewards.sandbox.wire import Order, tell, tell_end
 
@@ -36,6 +42,7 @@ SPARE_BYTES, SPARE_FILES = 2**16, 8
 
 def hold(order: Order, files: dict[str, bytes], channel: socket.socket, streams: list[int]) -> None:
     """The stage: returns when nothing of the program is left. Raises OSError."""
+    prefer_to_die()
     trees: dict[str, int] = {}
     if order["user"] is not None:
         trees = _trees(order)  # while every folder can still be reached
