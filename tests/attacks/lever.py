@@ -97,6 +97,16 @@ def children(number, body):
     return made
 
 
+def alone():
+    """Whether no stranger is within reach; an attack that signals at large asks this first."""
+    for pid in AT.pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, 0)
+            return False
+    everybody = contents("/proc/self/uid_map").split()[2:3] in ([], [b"4294967295"])
+    return not (os.getuid() == 0 and everybody)
+
+
 def cloned(flags):
     """Whether the kernel made a process with these flags of `clone`."""
     pid = call(56, flags | 17, 0, 0, 0, 0)

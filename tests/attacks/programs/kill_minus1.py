@@ -1,7 +1,7 @@
 """Signals everybody. Contained: nobody outside hears it.
 
-It begins with a signal that is ignored by default, and goes on to one that kills only where it cannot
-see, reach or be a stranger: as no root, with no victim within reach and few processes in sight.
+It begins with a signal that is ignored by default, and goes on to one that ends others only where no
+stranger is within reach or in sight.
 """
 
 import contextlib
@@ -10,20 +10,11 @@ import signal
 import sys
 
 sys.path.insert(0, ".")
-from lever import AT, escaped
+from lever import AT, alone, escaped
 
 signal.signal(signal.SIGURG, signal.SIG_IGN)
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-def reaches(pid):
-    with contextlib.suppress(OSError):
-        os.kill(pid, 0)
-        return True
-    return False
-
-
-if os.getuid() == 0 or any(reaches(pid) for pid in AT.pids):
+if not alone():
     escaped("it is root, or others can be signalled")
 else:
     with contextlib.suppress(OSError):

@@ -1,0 +1,26 @@
+"""Swaps a folder for a link to the outside while it is deleted. Contained: nobody follows."""
+
+import os
+import sys
+import time
+
+sys.path.insert(0, ".")
+from lever import AT
+
+os.mkdir("swapped")
+os.symlink(AT.outside, "link")
+end = time.monotonic() + 20
+
+
+def swap():
+    while time.monotonic() < end:
+        for one, other in (("swapped", "aside"), ("link", "swapped"), ("swapped", "link")):
+            os.rename(one, other)
+        os.rename("aside", "swapped")
+
+
+for _ in range(3):
+    if os.fork() == 0:
+        os.setsid()
+        swap()
+time.sleep(0.3)
