@@ -1,4 +1,4 @@
-"""Hides its memory from whoever looks at it, and takes three times what it may. Contained: refused or killed."""
+"""Hides its memory from all who look, and takes three times what it may. Contained: refused or killed."""
 
 import sys
 

@@ -11,5 +11,5 @@ for start in ("/", ".", "/usr", "/proc/self/cwd", "/proc/self/fd"):
     for path in (AT.secret, AT.public, AT.of_group):
         for steps in range(0, 12, 2):
             way = "../" * steps + path.lstrip("/")
-            file = attempt(lambda: os.open(way, os.O_RDONLY, dir_fd=folder))
+            file = attempt(lambda way=way, folder=folder: os.open(way, os.O_RDONLY, dir_fd=folder))
             leaked(attempt(os.read, file, 64) or b"" if file else b"", f"from {start}")

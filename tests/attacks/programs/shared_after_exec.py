@@ -1,4 +1,4 @@
-"""Fills memory files and replaces itself, so that they belong to a program that looks small. Contained: killed."""
+"""Fills memory files and becomes a program that looks small. Contained: killed."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Looks through modules, frames and objects for those of whoever runs it. Contained: there are only its own."""
+"""Looks through modules, frames and objects for those of others. Contained: there are only its own."""
 
 import gc
 import inspect
