@@ -1,0 +1,80 @@
+"""The process that starts sandboxes: started once, alone, without threads; it forks one for each program.
+
+It knows nothing: no files, no answers, no environment. It ends with the process that started it, and
+what it started ends with it. It runs with the standard library alone.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+
+from cohort.rewards.sandbox import kernel, namespaces
+from cohort.rewards.sandbox.wire import receive, tell
+
+FILES_OF_AN_ORDER = 4
+"""The socket of one order, and the program's stdin, stdout and stderr."""
+
+
+def main(control: int, starter: int) -> None:
+    """Serve the starter until it closes the socket or is no more."""
+    kernel.forget_arguments()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended ones are let go of by the kernel
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        alive = os.pidfd_open(starter)
+    except ProcessLookupError:
+        return
+    if os.getppid() != starter:
+        return
+    orders = socket.socket(fileno=control)
+    poller = select.poll()
+    for descriptor in (control, alive):
+        poller.register(descriptor, select.POLLIN)
+    while True:
+        ready = [descriptor for descriptor, _ in poller.poll()]
+        if alive in ready or not _serve(orders):
+            return
+
+
+def _serve(orders: socket.socket) -> bool:
+    message, files, _, _ = socket.recv_fds(orders, 1, FILES_OF_AN_ORDER)
+    if message and len(files) == FILES_OF_AN_ORDER:
+        launcher = os.getpid()
+        if os.fork() == 0:
+            orders.close()
+            _stage(launcher, files)
+    for file in files:
+        os.close(file)
+    return bool(message)
+
+
+def _stage(launcher: int, files: list[int]) -> None:
+    """In a process of its own: run one order to its end, and end."""
+    channel = socket.socket(fileno=files[0])
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == launcher:
+            _prefer_to_die()
+            order, contents = receive(channel)
+            namespaces.hold(order, contents, channel, files[1:])
+    except EOFError:
+        pass
+    except BaseException as error:  # noqa: BLE001 - the last words of a process, told to its starter
+        tell(channel, failed=f"{type(error).__name__}: {error}")
+    finally:
+        os._exit(0)
+
+
+def _prefer_to_die() -> None:
+    """Where the machine runs out of memory, this goes before anything else does."""
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

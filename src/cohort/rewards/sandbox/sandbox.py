@@ -1,0 +1,98 @@
+"""Where a program of the model's is run, and nothing of ours can be read, written, reached or kept busy.
+
+    with Sandbox().start(Program(files={"main.py": b"print(int(input()) + 1)"})) as session:
+        session.send(b"41\\n")
+        session.receive_line(1.0)  # b"42"
+
+A sandbox names its tier, the strongest that this machine offers or the one that was asked for, and
+never makes do with less: where there is none, it refuses.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+from cohort.errors import RewardError
+from cohort.rewards.sandbox import place
+from cohort.rewards.sandbox.program import Program, Report
+from cohort.rewards.sandbox.session import Session
+from cohort.rewards.sandbox.starter import Launcher
+from cohort.rewards.sandbox.wire import Order, send
+
+
+class Sandbox:
+    """Runs programs, one or many at a time; what it costs to start is paid at the first."""
+
+    def __init__(self, tier: str = "") -> None:
+        self.tier = tier or "namespaces"
+        self._launcher = Launcher()
+
+    def run(self, program: Program, stdin: bytes = b"") -> Report:
+        """Run a program to its end, with this as its input. Raises RewardError where it cannot start."""
+        with self.start(program) as session:
+            session.send(stdin)
+            return session.finish()
+
+    def start(self, program: Program) -> Session:
+        """Start a program, to speak with it. Raises RewardError where it cannot start."""
+        order = self._order(program)
+        inside, ours = _pipes()
+        try:
+            channel = self._launcher.order(inside)
+        except OSError:
+            for descriptor in ours:
+                os.close(descriptor)
+            raise
+        finally:
+            for descriptor in inside:
+                os.close(descriptor)
+        session = Session(channel, ours, program.limits, self.tier)
+        channel.setblocking(True)
+        send(channel, order, list(program.files.values()))
+        channel.setblocking(False)
+        session.wait_for_start()
+        return session
+
+    def close(self) -> None:
+        """End what still runs. A sandbox that is used again starts again."""
+        self._launcher.close()
+
+    def _order(self, program: Program) -> Order:
+        check(program)
+        limits = program.limits
+        return Order(
+            tier=self.tier,
+            landlock=7,
+            user=place.user(),
+            command=place.command(program.command),
+            environment=place.environment(program.environment),
+            files=[(name, len(content)) for name, content in program.files.items()],
+            readable=place.readable(program.readable),
+            temporary=place.temporary(),
+            wall_seconds=limits.wall_seconds,
+            cpu_seconds=limits.cpu_seconds,
+            memory_bytes=limits.memory_bytes,
+            processes=limits.processes,
+            disk_bytes=limits.disk_bytes,
+            inodes=limits.files,
+        )
+
+
+def check(program: Program) -> None:
+    """Raise RewardError where a program cannot be meant: a name outside its folder, no command."""
+    for name in program.files:
+        path = PurePosixPath(name)
+        if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in name:
+            raise RewardError(f"{name!r} is no name of a file in a work folder")
+    if not program.command:
+        raise RewardError("a program without a command cannot be run")
+    for folder in program.readable:
+        if not folder.is_absolute() or len(folder.parts) < 2 or folder == Path("/proc"):
+            raise RewardError(f"a sandbox cannot be given {folder} to read")
+
+
+def _pipes() -> tuple[list[int], tuple[int, int, int]]:
+    """The program's ends of its three streams, and ours."""
+    (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr) = (os.pipe() for _ in range(3))
+    return [stdin, stdout, stderr], (to_stdin, from_stdout, from_stderr)
