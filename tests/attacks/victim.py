@@ -26,7 +26,7 @@ def live(secret: bytes, library: Path, questions: int, answers: int) -> None:
         signal.signal(number, lambda number, _: received.append(number))
     while True:
         if not select.select([questions], [], [], 0.05)[0]:
-            library.read_bytes()
+            (library / "library.py").read_bytes()
             continue
         if not os.read(questions, 1):
             return

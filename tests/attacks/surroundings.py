@@ -1,0 +1,308 @@
+"""What lies around an attack: secrets, servers, other processes; and whether any of it came to harm.
+
+Each attack has surroundings of its own, so that what is found afterwards can only be its doing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import hashlib
+import json
+import os
+import resource
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from cohort.rewards.sandbox.program import Limits
+from tests.attacks import victim
+
+PREFIX = "COHORT-SECRET-"
+SECRETS = ("diary", "notes.txt", ".netrc")
+PR_SET_DUMPABLE = 4
+LIMITS = Limits(
+    wall_seconds=4.0,
+    cpu_seconds=3.0,
+    memory_bytes=256 * 2**20,
+    processes=16,
+    output_bytes=2**20,
+    disk_bytes=16 * 2**20,
+    files=1024,
+)
+
+
+def new_secret() -> str:
+    """A word that nobody can guess, and that an attack knows when it sees it."""
+    return PREFIX + secrets.token_hex(8)
+
+
+class Neighbour:
+    """A process outside that is attacked: what it is before and after must be the same."""
+
+    def __init__(self, folder: Path, library: Path, user: int | None) -> None:
+        """user: None for who we are; else it is a fork of us that has become that user."""
+        self.secrets = [new_secret() for _ in range(3)]
+        memory = self.secrets[0].encode()
+        if user is None:
+            self._child = subprocess.Popen(
+                [sys.executable, "-I", "-S", victim.__file__, self.secrets[1], str(library)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                cwd=folder,
+                env={"TOKEN": self.secrets[2]},
+            )
+            self.pid = self._child.pid
+            self._ask, self._hear = self._child.stdin.fileno(), self._child.stdout.fileno()
+            os.write(self._ask, memory)
+        else:
+            self._fork(memory, library, user)
+        first = self._answer()
+        self.address = first["address"] if first else 0
+        self._before = self._condition()
+
+    def _fork(self, memory: bytes, library: Path, user: int) -> None:
+        theirs, self._ask = os.pipe()
+        self._hear, answers = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                os.close(self._ask)
+                os.setgroups([])
+                os.setresgid(user, user, user)
+                os.setresuid(user, user, user)
+                ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+                victim.live(memory, library, theirs, answers)
+            finally:
+                os._exit(0)
+        os.close(theirs)
+        os.close(answers)
+
+    def harm(self) -> list[str]:
+        """What has changed of it."""
+        after, answer = self._condition(), self._answer()
+        changed = [f"a neighbour's {name}" for name in after if after[name] != self._before[name]]
+        if answer is None:
+            return [*changed, "a neighbour has died"]
+        if answer["signals"]:
+            changed.append(f"a neighbour heard the signals {sorted(set(answer['signals']))}")
+        if answer["memory"] != self.secrets[0]:
+            changed.append("a neighbour's memory")
+        return changed
+
+    def end(self) -> None:
+        """Have it end."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+    def _answer(self) -> dict | None:
+        with contextlib.suppress(OSError, ValueError):
+            os.write(self._ask, b"?")
+            return json.loads(os.read(self._hear, 65536))
+        return None
+
+    def _condition(self) -> dict[str, object]:
+        read = {
+            "priority": lambda: os.getpriority(os.PRIO_PROCESS, self.pid),
+            "processors": lambda: os.sched_getaffinity(self.pid),
+            "schedule": lambda: os.sched_getscheduler(self.pid),
+            "open files": lambda: resource.prlimit(self.pid, resource.RLIMIT_NOFILE),
+            "address space": lambda: resource.prlimit(self.pid, resource.RLIMIT_AS),
+            "score": lambda: Path(f"/proc/{self.pid}/oom_score_adj").read_text(),
+            "group": lambda: os.getpgid(self.pid),
+            "disk priority": lambda: ctypes.CDLL(None).syscall(252, 1, self.pid),
+        }
+        found: dict[str, object] = {}
+        for name, ask in read.items():
+            try:
+                found[name] = ask()
+            except OSError:
+                found[name] = None
+        return found
+
+
+class Surroundings:
+    """Everything around one attack. `harm` says what came of it; leave it by `end`."""
+
+    def __init__(self, sandbox_user: int | None) -> None:
+        self.mark = f"attack{secrets.token_hex(6)}"
+        self.folder = Path(tempfile.mkdtemp(prefix="outside-"))
+        self.folder.chmod(0o755)
+        self.home, self.outside, self.tmp, self.library = (
+            self.folder / name for name in ("home", "outside", "tmp", "library")
+        )
+        for folder in (self.home, self.outside, self.tmp, self.library, self.home / ".ssh"):
+            folder.mkdir()
+        self.secrets = {
+            name: new_secret() for name in ("private", "public", "group", "environment")
+        }
+        self._write_files()
+        self._listen()
+        users = [None] if sandbox_user is None else [None, sandbox_user]
+        self.neighbours = [Neighbour(self.outside, self.library, user) for user in users]
+        for number, neighbour in enumerate(self.neighbours):
+            self.secrets |= {f"neighbour {number}.{n}": s for n, s in enumerate(neighbour.secrets)}
+        os.environ["ATTACK_TOKEN"] = self.secrets["environment"]
+        self.inherited = os.open(self.secret, os.O_RDONLY)
+        os.set_inheritable(self.inherited, True)
+        self._shares_memory()
+        self._before = self._files()
+
+    def _write_files(self) -> None:
+        self.secret, self.public = self.outside / "private", self.outside / "public"
+        self.of_group = self.outside / "of_group"
+        files = {self.secret: "private", self.public: "public", self.of_group: "group"}
+        files |= {self.home / ".ssh" / "id_ed25519": "private"}
+        files |= {
+            folder / name: "public" for name in SECRETS for folder in (self.home, self.outside)
+        }
+        for path, kind in files.items():
+            path.write_text(self.secrets[kind])
+            path.chmod({"private": 0o600, "public": 0o644, "group": 0o640}[kind])
+        (self.library / "library.py").write_text("VALUE = 42\n")
+        (self.library / "link").symlink_to(self.public)
+        (self.folder / f"{self.mark}-secret").write_text(self.secrets["public"])
+        self.script, self.program = self.outside / "grader.py", self.outside / "program"
+        self.script.write_text("raise SystemExit(0)\n")
+        self.program.write_text("#!/bin/sh\necho; echo ESCAPED: a program outside was run\n")
+        self.program_binary = self.outside / "shell"
+        shutil.copy("/bin/sh", self.program_binary)
+        for path in (self.script, self.program, self.program_binary):
+            path.chmod(0o755)
+
+    def _listen(self) -> None:
+        self.unix_path, self.unix_datagram_path = self.outside / "stream", self.outside / "datagram"
+        places: list[tuple[int, int, str, object]] = [
+            (socket.AF_INET, socket.SOCK_STREAM, "TCP", ("127.0.0.1", 0)),
+            (socket.AF_INET, socket.SOCK_DGRAM, "UDP", ("127.0.0.1", 0)),
+            (socket.AF_UNIX, socket.SOCK_STREAM, "abstract", f"\0{self.mark}"),
+            (socket.AF_UNIX, socket.SOCK_DGRAM, "abstract datagram", f"\0{self.mark}-datagram"),
+            (socket.AF_UNIX, socket.SOCK_STREAM, "path", str(self.unix_path)),
+            (socket.AF_UNIX, socket.SOCK_DGRAM, "path datagram", str(self.unix_datagram_path)),
+        ]
+        self.servers: dict[str, socket.socket] = {}
+        for family, kind, name, address in places:
+            server = self.servers[name] = socket.socket(family, kind)
+            server.bind(address)
+            server.setblocking(False)
+            if kind == socket.SOCK_STREAM:
+                server.listen()
+        for path in (self.unix_path, self.unix_datagram_path):
+            path.chmod(0o777)
+        with socket.socket() as spare:
+            spare.bind(("127.0.0.1", 0))
+            self.free_port = spare.getsockname()[1]
+
+    def _shares_memory(self) -> None:
+        self.secrets["segment"] = new_secret()
+        self.shm_key = 0x40000000 + 64 * secrets.randbelow(2**23)
+        libc = ctypes.CDLL(None)
+        libc.shmat.restype = ctypes.c_void_p
+        self._segment = libc.shmget(self.shm_key, 64, 0o1644)
+        address = ctypes.c_void_p(libc.shmat(self._segment, None, 0))
+        ctypes.memmove(address, self.secrets["segment"].encode(), len(self.secrets["segment"]))
+        libc.shmdt(address)
+
+    def told(self, turn: int) -> bytes:
+        """What an attack is told: where everything is, and no secret."""
+        names = "mark home outside tmp library secret public of_group script program program_binary"
+        words = {name: str(getattr(self, name)) for name in names.split()}
+        words |= {"unix_path": str(self.unix_path), "abstract": self.mark}
+        words |= {"unix_datagram_path": str(self.unix_datagram_path)}
+        more = {
+            "turn": turn,
+            "secrets": SECRETS,
+            "abstract_datagram": f"{self.mark}-datagram",
+            "tcp_port": self.servers["TCP"].getsockname()[1],
+            "udp_port": self.servers["UDP"].getsockname()[1],
+            "free_port": self.free_port,
+            "shm_key": self.shm_key,
+            "user": os.getuid(),
+            "pids": [neighbour.pid for neighbour in self.neighbours] + [os.getpid()],
+            "victims": [{"pid": n.pid, "address": n.address} for n in self.neighbours],
+            "passwd_sha256": hashlib.sha256(Path("/etc/passwd").read_bytes()).hexdigest(),
+        }
+        return json.dumps(words | more | dataclasses.asdict(LIMITS)).encode()
+
+    def harm(self, output: bytes) -> list[str]:
+        """Everything that shows that something came out or something was touched."""
+        found = [
+            f"the output holds the secret {n}"
+            for n, s in self.secrets.items()
+            if s.encode() in output
+        ]
+        for name, server in self.servers.items():
+            with contextlib.suppress(BlockingIOError):
+                server.recv(64) if server.type == socket.SOCK_DGRAM else server.accept()
+                found.append(f"the server {name} was reached")
+        for neighbour in self.neighbours:
+            found += neighbour.harm()
+        after = self._files()
+        found += [
+            f"{p} was {'changed' if p in after else 'taken'}"
+            for p in self._before
+            if after.get(p) != self._before[p]
+        ]
+        found += [f"{path} was made" for path in after if path not in self._before]
+        return found + self._dropped()
+
+    def end(self) -> None:
+        """Take everything away."""
+        for neighbour in self.neighbours:
+            neighbour.end()
+        for server in self.servers.values():
+            server.close()
+        os.close(self.inherited)
+        ctypes.CDLL(None).shmctl(self._segment, 0, None)
+        shutil.rmtree(self.folder)
+
+    def _dropped(self) -> list[str]:
+        found = []
+        for folder in (
+            "/tmp",
+            "/var/tmp",
+            "/dev/shm",
+            "/run",
+            "/",
+            "/home",
+            os.getcwd(),
+            Path.home(),
+        ):
+            with contextlib.suppress(OSError):
+                found += [
+                    f"{folder}/{name} was made" for name in os.listdir(folder) if self.mark in name
+                ]
+        for name in ("shm", "sem", "msg"):
+            for line in Path("/proc/sysvipc", name).read_text().splitlines()[1:]:
+                key = int(line.split()[0])
+                if self.shm_key < key < self.shm_key + 64:
+                    found.append(f"a System V {name} was left")
+                    self._remove(name, int(line.split()[1]))
+        return found
+
+    def _remove(self, kind: str, number: int) -> None:
+        libc = ctypes.CDLL(None)
+        {"shm": libc.shmctl, "msg": libc.msgctl, "sem": libc.semctl}[kind](number, 0, 0)
+
+    def _files(self) -> dict[str, tuple]:
+        found = {}
+        for path in sorted(self.folder.rglob("*")):
+            status = path.lstat()
+            content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+            marks = () if path.is_symlink() else tuple(os.listxattr(path))
+            times = () if path.is_dir() else (status.st_mtime_ns, status.st_nlink)
+            digest = hashlib.sha256(content).hexdigest()
+            found[str(path.relative_to(self.folder))] = (
+                digest,
+                status.st_mode,
+                status.st_uid,
+                *times,
+                marks,
+            )
+        return found
