@@ -134,9 +134,10 @@ class Surroundings:
         self.mark = f"attack{secrets.token_hex(6)}"
         self.folder = Path(tempfile.mkdtemp(prefix="outside-"))
         self.folder.chmod(0o755)
-        self.home, self.outside, self.tmp, self.library = (
-            self.folder / name for name in ("home", "outside", "tmp", "library")
-        )
+        self.shared = Path(tempfile.mkdtemp(prefix="shared-"))
+        self.shared.chmod(0o755)
+        self.home, self.outside, self.tmp = (self.folder / n for n in ("home", "outside", "tmp"))
+        self.library = self.shared / "library"
         for folder in (self.home, self.outside, self.tmp, self.library, self.home / ".ssh"):
             folder.mkdir()
         self.secrets = {
@@ -167,7 +168,7 @@ class Surroundings:
             path.chmod({"private": 0o600, "public": 0o644, "group": 0o640}[kind])
         (self.library / "library.py").write_text("VALUE = 42\n")
         (self.library / "link").symlink_to(self.public)
-        (self.folder / f"{self.mark}-secret").write_text(self.secrets["public"])
+        (self.shared / f"{self.mark}-secret").write_text(self.secrets["public"])
         self.script, self.program = self.outside / "grader.py", self.outside / "program"
         self.script.write_text("raise SystemExit(0)\n")
         self.program.write_text("#!/bin/sh\necho; echo ESCAPED: a program outside was run\n")
@@ -261,6 +262,7 @@ class Surroundings:
         os.close(self.inherited)
         ctypes.CDLL(None).shmctl(self._segment, 0, None)
         shutil.rmtree(self.folder)
+        shutil.rmtree(self.shared)
 
     def _dropped(self) -> list[str]:
         found = []
@@ -292,13 +294,13 @@ class Surroundings:
 
     def _files(self) -> dict[str, tuple]:
         found = {}
-        for path in sorted(self.folder.rglob("*")):
+        for path in sorted((*self.folder.rglob("*"), *self.shared.rglob("*"))):
             status = path.lstat()
             content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
             marks = () if path.is_symlink() else tuple(os.listxattr(path))
             times = () if path.is_dir() else (status.st_mtime_ns, status.st_nlink)
             digest = hashlib.sha256(content).hexdigest()
-            found[str(path.relative_to(self.folder))] = (
+            found[str(path)] = (
                 digest,
                 status.st_mode,
                 status.st_uid,

@@ -5,4 +5,4 @@ import sys
 
 count = int(sys.argv[1]) if len(sys.argv) > 1 else 0
 if count < 300:
-    os.execv(sys.executable, ["python", "-I", "-S", "main.py", str(count + 1)])
+    os.execv(sys.executable, [sys.executable, "-I", "-S", "main.py", str(count + 1)])

@@ -7,11 +7,10 @@ import sys
 
 sys.path.insert(0, ".")
 
-ENDS = ("exited", 0)
 shutil.copy(os.path.realpath(sys.executable), "mine")
 os.chmod("mine", 0o4755)
 with contextlib.suppress(OSError):
     check = "import os, sys; os.setuid(0) if os.getuid() else None; print('\\nESCAPED: it is root')"
-    words = ["python", "-I", "-S", "-c", check]
+    words = [sys.executable, "-I", "-S", "-c", check]
     if os.getuid():
         os.execve("mine", words, {"PYTHONHOME": sys.base_prefix})

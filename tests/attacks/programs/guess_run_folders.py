@@ -19,5 +19,9 @@ for folder in {
     tempfile.gettempdir(),
 }:
     for path in glob.glob(f"{folder}/*") + glob.glob(f"{folder}/*/surroundings.json"):
-        if not here.startswith(path) and os.path.dirname(path) not in (here, "/"):
+        if (
+            not AT.library.startswith(path)
+            and not here.startswith(path)
+            and os.path.dirname(path) not in (here, "/")
+        ):
             escaped(f"sees {path}")

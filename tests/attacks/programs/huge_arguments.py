@@ -3,5 +3,5 @@
 import os
 import sys
 
-words = ["python", "-I", "-S", "-c", "print('done')", *["x" * 100_000] * 9]
+words = [sys.executable, "-I", "-S", "-c", "print('done')", *["x" * 100_000] * 9]
 os.execve(sys.executable, words, {f"V{n}": "y" * 1000 for n in range(100)})

@@ -9,6 +9,6 @@ from lever import AT, contents, escaped
 for pid in {1, 2, os.getppid(), "self"}:
     for name in ("cmdline", "environ", "mountinfo"):
         said = contents(f"/proc/{pid}/{name}")
-        for path in (AT.home, AT.outside, AT.mark):
-            if path.encode() in said and (pid, path) != ("self", AT.mark):
+        for path in (AT.home, AT.outside):
+            if path.encode() in said:
                 escaped(f"{name} of {pid} tells {path}")

@@ -19,4 +19,4 @@ variables |= {
     "HOME": AT.home,
 }
 check = "import sys; sys.path.insert(0, '.'); import lever as l; l.leaked(l.contents(l.AT.public), 'preload')"
-os.execve(sys.executable, ["python", "-c", check], variables)
+os.execve(sys.executable, [sys.executable, "-c", check], variables)

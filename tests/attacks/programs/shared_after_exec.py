@@ -16,4 +16,4 @@ else:
         with contextlib.suppress(OSError):
             for _ in range(12):
                 total += os.write(file, b"x" * 2**20)
-    os.execv(sys.executable, ["python", "-I", "-S", "main.py", str(total)])
+    os.execv(sys.executable, [sys.executable, "-I", "-S", "main.py", str(total)])

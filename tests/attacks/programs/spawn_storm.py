@@ -7,7 +7,7 @@ import time
 sys.path.insert(0, ".")
 from lever import AT, attempt, held
 
-words = ["python", "-I", "-S", "-c", "import time; time.sleep(2)"]
+words = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(2)"]
 end = time.monotonic() + 2
 made = 0
 for _ in range(300):
