@@ -18,6 +18,8 @@ OPEN_FILES = 128
 STACK_BYTES = 8 * 2**20
 QUEUED_SIGNALS = 256
 MOST_STACK_BYTES = 256 * 2**20
+SPARE_FILE_BYTES = 2**20
+"""A file may be that much larger than the disk, so that it is the disk that is full first."""
 SPARE_ADDRESSES_BYTES = 512 * 2**20
 """Address space beyond twice the memory: libraries, arenas and stacks of threads that are never touched."""
 
@@ -54,7 +56,7 @@ def set_limits(order: Order) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_CPU, cpu, cpu + 1)
     _limit(resource.RLIMIT_AS, addresses)
-    _limit(resource.RLIMIT_FSIZE, order["disk_bytes"])
+    _limit(resource.RLIMIT_FSIZE, order["disk_bytes"] + SPARE_FILE_BYTES)
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
     _limit(resource.RLIMIT_MEMLOCK, 0)
     _limit(resource.RLIMIT_MSGQUEUE, 0)
@@ -62,6 +64,13 @@ def set_limits(order: Order) -> None:
     _limit(resource.RLIMIT_STACK, STACK_BYTES, MOST_STACK_BYTES)
     _limit(resource.RLIMIT_NICE, 0)
     _limit(resource.RLIMIT_RTPRIO, 0)
+
+
+def become_user(user: int) -> None:
+    """Stop being root, for good."""
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
 
 
 def limit_processes(count: int) -> None:

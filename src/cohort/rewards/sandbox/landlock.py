@@ -8,9 +8,11 @@ how large it is, can be found out.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 
 from cohort.rewards.sandbox import kernel
+from cohort.rewards.sandbox.syscalls import ARCHITECTURES, machine
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
 REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
@@ -33,6 +35,8 @@ Rule = tuple[str, int]
 
 def version() -> int:
     """The version of Landlock's interface; 0 where the kernel has none, or it is off."""
+    if sys.platform != "linux" or machine() not in ARCHITECTURES:
+        return 0
     try:
         return kernel.call("landlock_create_ruleset", None, 0, ASK_VERSION)
     except OSError:

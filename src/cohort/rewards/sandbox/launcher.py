@@ -12,31 +12,36 @@ import signal
 import socket
 import sys
 
-from cohort.rewards.sandbox import kernel, namespaces
+from cohort.rewards.sandbox import kernel, landlocked, namespaces, seatbelt
 from cohort.rewards.sandbox.wire import receive, tell
+
+HOLDERS = {"namespaces": namespaces, "landlock": landlocked, "seatbelt": seatbelt}
+"""By tier: the module whose `hold` runs a program to its end."""
+
+LOOK_SECONDS = 5
+"""How often to see whether the starter is there still; where the kernel tells of its end, at once."""
 
 FILES_OF_AN_ORDER = 4
 """The socket of one order, and the program's stdin, stdout and stderr."""
 
 
-def main(control: int, starter: int) -> None:
+def main(control: int, starter: int, temporary: str) -> None:
     """Serve the starter until it closes the socket or is no more."""
-    kernel.forget_arguments()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended ones are let go of by the kernel
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        alive = os.pidfd_open(starter)
-    except ProcessLookupError:
-        return
-    if os.getppid() != starter:
-        return
     orders = socket.socket(fileno=control)
     poller = select.poll()
-    for descriptor in (control, alive):
-        poller.register(descriptor, select.POLLIN)
-    while True:
-        ready = [descriptor for descriptor, _ in poller.poll()]
-        if alive in ready or not _serve(orders):
+    poller.register(control, select.POLLIN)
+    landlocked.remove_leftovers(temporary)
+    if sys.platform == "linux":
+        kernel.forget_arguments()
+        try:
+            poller.register(os.pidfd_open(starter), select.POLLIN)
+        except ProcessLookupError:
+            return
+    while os.getppid() == starter:
+        ready = [descriptor for descriptor, _ in poller.poll(LOOK_SECONDS * 1000)]
+        if control in ready and not _serve(orders):
             return
 
 
@@ -57,11 +62,12 @@ def _stage(launcher: int, files: list[int]) -> None:
     channel = socket.socket(fileno=files[0])
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == launcher:
+        if sys.platform == "linux":
+            kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
             _prefer_to_die()
+        if os.getppid() == launcher:
             order, contents = receive(channel)
-            namespaces.hold(order, contents, channel, files[1:])
+            HOLDERS[order["tier"]].hold(order, contents, channel, files[1:])
     except EOFError:
         pass
     except BaseException as error:  # noqa: BLE001 - the last words of a process, told to its starter
@@ -75,6 +81,3 @@ def _prefer_to_die() -> None:
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
 
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -15,9 +15,9 @@ import socket
 import stat
 
 from cohort.rewards.sandbox import kernel, landlock
-from cohort.rewards.sandbox.confine import become, limit_processes, wall_in
+from cohort.rewards.sandbox.confine import become, become_user, limit_processes, wall_in
 from cohort.rewards.sandbox.watch import watch
-from cohort.rewards.sandbox.wire import Order, tell
+from cohort.rewards.sandbox.wire import Order, tell, tell_end
 
 NAMESPACES = (
     kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET
@@ -39,7 +39,8 @@ def hold(order: Order, files: dict[str, bytes], channel: socket.socket, streams:
     trees: dict[str, int] = {}
     if order["user"] is not None:
         trees = _trees(order)  # while every folder can still be reached
-        _become_user(order["user"])
+        become_user(order["user"] + os.getpid())
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # or our own maps in /proc could not be written
     user, group = os.getuid(), os.getgid()
     kernel.call("unshare", NAMESPACES)
     _map("setgroups", "deny")
@@ -58,13 +59,6 @@ def hold(order: Order, files: dict[str, bytes], channel: socket.socket, streams:
     pidfd = os.pidfd_open(init)
     socket.send_fds(channel, [b"\n"], [pidfd])
     os.waitpid(init, 0)
-
-
-def _become_user(user: int) -> None:
-    os.setgroups([])
-    os.setresgid(user, user, user)
-    os.setresuid(user, user, user)
-    kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # or our own maps in /proc could not be written
 
 
 def _map(name: str, text: str) -> None:
@@ -117,13 +111,7 @@ def _init(
     watched = watch(order, program, channel.fileno(), _all_processes)
     if watched.end in ("exited", "signal") and watched.code and _is_full():
         watched.end = "disk"
-    tell(
-        channel,
-        end=watched.end,
-        code=watched.code,
-        seconds=watched.seconds,
-        peak=watched.peak_memory_bytes,
-    )
+    tell_end(channel, watched.end, watched.code, watched.seconds, watched.peak_memory_bytes)
 
 
 def _confine(order: Order) -> None:
@@ -148,7 +136,7 @@ def _build_root(order: Order, trees: dict[str, int]) -> None:
     room = f"size={size + SPARE_BYTES},nr_inodes={inodes},mode=755"
     kernel.mount("tmpfs", "tmp", bare, room)
     os.mkdir("tmp/work")
-    kernel.mount("proc", "proc", bare | kernel.MS_NOEXEC)
+    _mount_proc(bare | kernel.MS_NOEXEC)
     for path in sorted(trees, key=len):
         _attach(trees[path], path)
     for link in ("/bin", "/sbin", "/lib", "/lib64", "/lib32"):
@@ -158,6 +146,13 @@ def _build_root(order: Order, trees: dict[str, int]) -> None:
     kernel.call("umount2", b".", kernel.MNT_DETACH)
     os.chdir("/")
     kernel.set_mount("/", kernel.MOUNT_ATTR_RDONLY, recursive=False)
+
+
+def _mount_proc(flags: int) -> None:
+    try:
+        kernel.mount("proc", "proc", flags, "subset=pid")  # processes, and nothing of the machine
+    except OSError:  # a kernel before that option, or one that wants to see all of its own first
+        kernel.mount("proc", "proc", flags)
 
 
 def _attach(tree: int, path: str) -> None:

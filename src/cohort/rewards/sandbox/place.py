@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from cohort.errors import RewardError
 from cohort.rewards.sandbox.starter import interpreter
 
 FIRST_USER = 0x70000000
-"""As root, programs run as a user from here on that nobody else is: this, and the number of our process."""
+"""As root, programs run as users from here on that nobody else is: this, and the number of a process."""
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache")
 
@@ -32,20 +33,44 @@ ENVIRONMENT = {
 
 
 def user() -> int | None:
-    """The user to become: None for who we are, unless that is root."""
-    return FIRST_USER + os.getpid() if os.geteuid() == 0 else None
+    """From where on to take the number of the user to become; None for who we are, which is not root."""
+    return FIRST_USER if os.geteuid() == 0 else None
 
 
-def command(words: tuple[str, ...]) -> list[str]:
+def command(words: tuple[str, ...], tier: str) -> list[str]:
     """A command with an absolute first word. Raises RewardError."""
     if words[0] == "python":
-        return [interpreter(), *ISOLATED, *words[1:]]
+        return [_python(tier), *ISOLATED, *words[1:]]
     if not words[0].startswith("/"):
         raise RewardError(
             f"a command in the sandbox begins with an absolute path, not {words[0]!r}",
             'or with "python", the interpreter',
         )
     return list(words)
+
+
+@functools.cache
+def _python(tier: str) -> str:
+    """This interpreter; where root's programs become a user who cannot reach it, the system's of its kind.
+
+    In namespaces it is put where it can be reached.
+    """
+    ours = interpreter()
+    if tier != "landlock" or user() is None or _is_open(ours):
+        return ours
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for folder in ("/usr/bin", "/usr/local/bin"):
+        other = os.path.realpath(f"{folder}/{name}")
+        if os.path.exists(other) and _is_open(other):
+            return other
+    raise RewardError(
+        f"a user who is not root cannot reach {ours}, and there is no {name} in /usr/bin",
+        "install Python where everybody can read it, or do not run as root",
+    )
+
+
+def _is_open(path: str) -> bool:
+    return all(os.stat(place).st_mode & 0o1 for place in (path, *map(str, Path(path).parents)))
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-End = Literal["exited", "signal", "wall", "cpu", "memory", "output", "disk", "refused", "stopped"]
+End = Literal[
+    "exited", "signal", "refused", "stopped",
+    "wall", "cpu", "memory", "output", "disk", "processes",
+]  # fmt: skip
 """exited: by itself, with `code`. signal: killed by its own doing, `code` is the signal. refused: by
-the kernel's filter. stopped: by us, its session was closed. The others name the limit that it ran into;
-where that was a signal of ours, `code` is 9."""
+the kernel's filter. stopped: by us, its session was closed. The others name the limit that it ran into.
+A program that we killed has the code 9. `disk`: it failed when what it may write was full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +63,10 @@ class Report:
     seconds: float
     peak_memory_bytes: int
     tier: str
+
+
+def shown(content: bytes) -> str:
+    """Output of a program as a terminal may be given it: what is no text, or moves a cursor, is escaped."""
+    text = content.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    kept = (c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+    return "".join(kept)

@@ -10,76 +10,117 @@ never makes do with less: where there is none, it refuses.
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path, PurePosixPath
 
 from cohort.errors import RewardError
-from cohort.rewards.sandbox import place
-from cohort.rewards.sandbox.program import Program, Report
+from cohort.rewards.sandbox import landlock, place
+from cohort.rewards.sandbox.program import Limits, Program, Report
+from cohort.rewards.sandbox.remote import PREFIX, run_there
 from cohort.rewards.sandbox.session import Session
 from cohort.rewards.sandbox.starter import Launcher
+from cohort.rewards.sandbox.tiers import choose
 from cohort.rewards.sandbox.wire import Order, send
 
 
 class Sandbox:
-    """Runs programs, one or many at a time; what it costs to start is paid at the first."""
+    """Runs programs, one or many at a time; the first one also pays for the start of a launcher.
+
+    tier: a name of `tiers.OWN`, or `remote:` and a command or an address; "" for the strongest here.
+    Raises RewardError where there is none such.
+    """
 
     def __init__(self, tier: str = "") -> None:
-        self.tier = tier or "namespaces"
+        self.choice = choose(tier, _trial)
+        self.tier = self.choice.tier
         self._launcher = Launcher()
 
     def run(self, program: Program, stdin: bytes = b"") -> Report:
         """Run a program to its end, with this as its input. Raises RewardError where it cannot start."""
+        if self.tier.startswith(PREFIX):
+            _check(program)
+            return run_there(self.tier.removeprefix(PREFIX), program, stdin)
         with self.start(program) as session:
             session.send(stdin)
             return session.finish()
 
     def start(self, program: Program) -> Session:
         """Start a program, to speak with it. Raises RewardError where it cannot start."""
-        order = self._order(program)
-        inside, ours = _pipes()
-        try:
-            channel = self._launcher.order(inside)
-        except OSError:
-            for descriptor in ours:
-                os.close(descriptor)
-            raise
-        finally:
-            for descriptor in inside:
-                os.close(descriptor)
-        session = Session(channel, ours, program.limits, self.tier)
-        channel.setblocking(True)
-        send(channel, order, list(program.files.values()))
-        channel.setblocking(False)
-        session.wait_for_start()
-        return session
+        if self.tier.startswith(PREFIX):
+            raise RewardError(
+                "a remote sandbox runs programs to their end, and cannot be spoken with",
+                "use a tier of this machine for rewards that ask a program questions",
+            )
+        return _start(self._launcher, self.tier, program)
 
     def close(self) -> None:
         """End what still runs. A sandbox that is used again starts again."""
         self._launcher.close()
 
-    def _order(self, program: Program) -> Order:
-        check(program)
-        limits = program.limits
-        return Order(
-            tier=self.tier,
-            landlock=7,
-            user=place.user(),
-            command=place.command(program.command),
-            environment=place.environment(program.environment),
-            files=[(name, len(content)) for name, content in program.files.items()],
-            readable=place.readable(program.readable),
-            temporary=place.temporary(),
-            wall_seconds=limits.wall_seconds,
-            cpu_seconds=limits.cpu_seconds,
-            memory_bytes=limits.memory_bytes,
-            processes=limits.processes,
-            disk_bytes=limits.disk_bytes,
-            inodes=limits.files,
-        )
+
+def _start(launcher: Launcher, tier: str, program: Program) -> Session:
+    order = _order(tier, program)
+    inside, ours = _pipes()
+    try:
+        channel = launcher.order(inside)
+    except BaseException:
+        for descriptor in ours:
+            os.close(descriptor)
+        raise
+    finally:
+        for descriptor in inside:
+            os.close(descriptor)
+    session = Session(channel, ours, program.limits, tier)
+    try:
+        session.give(lambda: send(channel, order, list(program.files.values())))
+    except BaseException:
+        session.close()
+        raise
+    return session
 
 
-def check(program: Program) -> None:
+@functools.cache
+def _trial(tier: str) -> str:
+    """Why a tier does not work here, found by running a program in it; "" where it does."""
+    if tier == "landlock" and not landlock.version():
+        return "Landlock is off in this kernel, or older than it"
+    launcher = Launcher()
+    program = Program(files={"main.py": b"print(6 * 7)"}, limits=Limits(wall_seconds=20.0))
+    try:
+        with _start(launcher, tier, program) as session:
+            report = session.finish()
+    except RewardError as error:
+        return error.message
+    finally:
+        launcher.close()
+    if (report.end, report.code, report.stdout) == ("exited", 0, b"42\n"):
+        return ""
+    return f"a program ended by {report.end} {report.code}: {report.stderr[-200:]!r}"
+
+
+def _order(tier: str, program: Program) -> Order:
+    _check(program)
+    limits = program.limits
+    return Order(
+        tier=tier,
+        landlock=landlock.version(),
+        user=place.user(),
+        command=place.command(program.command, tier),
+        environment=place.environment(program.environment),
+        files=[(name, len(content)) for name, content in program.files.items()],
+        readable=place.readable(program.readable),
+        temporary=place.temporary(),
+        wall_seconds=limits.wall_seconds,
+        cpu_seconds=limits.cpu_seconds,
+        memory_bytes=limits.memory_bytes,
+        processes=limits.processes,
+        disk_bytes=limits.disk_bytes,
+        inodes=limits.files,
+    )
+
+
+def _check(program: Program) -> None:
     """Raise RewardError where a program cannot be meant: a name outside its folder, no command."""
     for name in program.files:
         path = PurePosixPath(name)

@@ -44,7 +44,7 @@ class Session:
         self._told: dict[str, Any] = {}
         self._pidfd = -1
         self._over = False
-        self._killed_for: End | None = None
+        self._stopped_for: End | None = None
         self._began = time.monotonic()
         self._report: Report | None = None
         self._poller = select.poll()
@@ -53,15 +53,18 @@ class Session:
             self._listen(descriptor)
         os.set_blocking(self._stdin, False)
 
-    def wait_for_start(self) -> None:
-        """Return when the program has started. Raises RewardError where it cannot be."""
+    def give(self, order: Callable[[], None]) -> None:
+        """Give the order to the launcher, and return when the program runs. Raises RewardError."""
+        self._channel.settimeout(START_SECONDS)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # then it has said why
+            order()
+        self._channel.setblocking(False)
         self._pump(self._began + START_SECONDS, lambda: bool(self._told))
         self._began = time.monotonic()
         if "started" in self._told and "failed" not in self._told:
             return
         reason = self._told.get("failed", "its launcher said nothing")
-        self._kill("stopped")
-        self._release()
+        self.close()
         raise RewardError(
             f"a program could not be started in the sandbox ({self._tier}): {reason}",
             "look at its command and its files",
@@ -176,7 +179,7 @@ class Session:
         room = self._limits.output_bytes - sum(map(len, self._output.values()))
         self._output[descriptor] += content[:room]
         if len(content) > room:
-            self._kill("output")
+            self._stop("output")
         if not content or len(content) > room:
             self._close(descriptor)
 
@@ -213,27 +216,29 @@ class Session:
         self._ignore(descriptor)
         os.close(descriptor)
 
-    def _kill(self, reason: End) -> None:
-        """Kill the first process of the sandbox, with which everything in it ends."""
-        if self._killed_for is None and "end" not in self._told:
-            self._killed_for = reason
+    def _stop(self, reason: End) -> None:
+        """Let the watcher of the program end it, as it does when nobody listens any more."""
+        if self._stopped_for is None and "end" not in self._told:
+            self._stopped_for = reason
         with contextlib.suppress(OSError):
-            self._channel.shutdown(socket.SHUT_RDWR if self._pidfd < 0 else socket.SHUT_WR)
-        if self._pidfd in self._open:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            self._channel.shutdown(socket.SHUT_WR)
 
     def _end(self, reason: End) -> Report:
         if self._report is None:
             if not self._over:
-                self._kill(reason)
+                self._stop(reason)
+                self._pump(time.monotonic() + GRACE_SECONDS, lambda: False)
+            if not self._over and self._pidfd in self._open:
+                # With the first process of a sandbox everything in it ends.
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
                 self._pump(time.monotonic() + START_SECONDS, lambda: False)
             self._report = self._made_report(time.monotonic() - self._began)
             self._release()
         return self._report
 
     def _made_report(self, seconds: float) -> Report:
-        end = self._killed_for or self._told.get("end", "signal")
+        end = self._stopped_for or self._told.get("end", "signal")
         return Report(
             end=end,
             code=self._told.get("code", signal.SIGKILL),

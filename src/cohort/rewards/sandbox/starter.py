@@ -10,14 +10,14 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import weakref
 from pathlib import Path
 
 BOOT = (
-    "import os, sys; source, control, starter = os.read(0, 65536).decode().split('\\n'); "
-    "sys.path.insert(0, source); from cohort.rewards.sandbox.launcher import main; "
-    "main(int(control), int(starter))"
+    "import os, sys; told = os.read(0, 65536).decode().split('\\n'); sys.path.insert(0, told[0]); "
+    "from cohort.rewards.sandbox.launcher import main; main(int(told[1]), int(told[2]), told[3])"
 )
 """What the launcher is told to run; where and for whom, it reads from stdin."""
 
@@ -83,7 +83,7 @@ class Launcher:
                 start_new_session=True,
             )
             assert process.stdin is not None
-            text = f"{SOURCE}\n{theirs.fileno()}\n{os.getpid()}"
+            text = f"{SOURCE}\n{theirs.fileno()}\n{os.getpid()}\n{tempfile.gettempdir()}"
             with process.stdin as stdin:
                 stdin.write(text.encode())
         self._control, self._owner = ours, os.getpid()

@@ -99,7 +99,7 @@ def _look(order: Order, pids: Iterable[int], watched: Watched, *, with_cpu: bool
     elif with_cpu and cpu > order["cpu_seconds"]:
         watched.end = "cpu"
     elif with_cpu and threads > order["processes"]:
-        watched.end = "memory"
+        watched.end = "processes"
 
 
 def memory_of(pid: int) -> int:

@@ -20,7 +20,7 @@ class Order(TypedDict):
     landlock: int
     """The version of Landlock to use; 0 for none."""
     user: int | None
-    """The user to become first; None to stay who we are."""
+    """From where on to take a user's number, to become first; None to stay who we are."""
     command: list[str]
     environment: dict[str, str]
     files: list[tuple[str, int]]
@@ -58,6 +58,13 @@ def tell(channel: socket.socket, **what: Any) -> None:
         channel.sendall(json.dumps(what).encode() + b"\n")
     except (BrokenPipeError, ConnectionResetError):
         pass
+
+
+def tell_end(
+    channel: socket.socket, end: str, code: int, seconds: float, peak_memory_bytes: int
+) -> None:
+    """Send the last line: how the program ended."""
+    tell(channel, end=end, code=code, seconds=seconds, peak=peak_memory_bytes)
 
 
 def _exactly(channel: socket.socket, count: int) -> bytes:
