@@ -5,7 +5,8 @@ error's own; `-v` anywhere adds the traceback. Torch, pydantic and rich are impo
 commands that need them, so that `cohort --help` is instant.
 
     0    all asked work was done and saved
-    1    training met something it must not go on with, or a fault of Cohort's own
+    1    training met something it must not go on with, a program in the sandbox did not end well,
+         or a fault of Cohort's own
     2    something asked for is impossible: a recipe, problems, a model, a reward, a run folder
     7    the disk: full, read-only, failing
     130  interrupted; 143 ended by SIGTERM; 141 the reader of the output closed it
@@ -21,6 +22,7 @@ from typing import Annotated
 import typer
 
 from cohort.cli import listing, reading, training
+from cohort.cli.sandbox import sandbox
 from cohort.errors import CohortError, legible
 
 MOST_LINES = 6
@@ -41,6 +43,7 @@ app.command("show")(reading.show)
 app.command("report")(reading.report)
 app.command("recipes")(listing.recipes)
 app.command("algorithms")(listing.algorithms)
+app.command("sandbox")(sandbox)
 
 
 def _print_version(asked: bool) -> None:

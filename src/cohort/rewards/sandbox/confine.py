@@ -46,7 +46,7 @@ def wall_in(order: Order, rules: list[Rule], bare: seccomp.Bare | None) -> None:
     kernel.drop_capabilities()
     if order["landlock"]:
         landlock.restrict(rules, order["landlock"])
-    seccomp.install(bare)
+    seccomp.install(seccomp.instructions(bare))
 
 
 def set_limits(order: Order) -> None:

@@ -53,9 +53,8 @@ class Bare:
     """Whether Landlock guards truncation; it does from its third version on."""
 
 
-def install(bare: Bare | None) -> None:
-    """Put this process, and all that come of it, under the filter for good. Raises OSError."""
-    program = instructions(bare)
+def install(program: list[Instruction]) -> None:
+    """Put this process, and all that come of it, under a filter for good. Raises OSError."""
     packed = b"".join(_packed(instruction) for instruction in program)
     buffer = ctypes.create_string_buffer(packed, len(packed))
     address = ctypes.addressof(buffer)
@@ -72,19 +71,26 @@ def instructions(bare: Bare | None) -> list[Instruction]:
     if machine() == "x86_64":
         program += [(AT_LEAST, 0, 1, X32), _return(KILL)]
     program += [(MORE, 0, 1, NEWEST), _return(ERROR | errno.ENOSYS)]
-    refused = list(FORBIDDEN)
+    forbidden = list(FORBIDDEN)
     lacking = ["clone3"]
     if bare:
-        refused += FORBIDDEN_BARE
+        forbidden += FORBIDDEN_BARE
         lacking += ["openat2"]
     for name in lacking:
-        program += _whole(name, errno.ENOSYS)
-    for name in refused:
-        program += _whole(name, errno.EPERM)
+        program += refused(name, errno.ENOSYS)
+    for name in forbidden:
+        program += refused(name, errno.EPERM)
     program += _everywhere()
     if bare:
         program += _only_landlock(bare)
     return [*program, _return(ALLOW)]
+
+
+def refused(name: str, error: int) -> list[Instruction]:
+    """A call that fails whatever its arguments are; to be put where its number is loaded."""
+    if number(name) < 0:
+        return []
+    return [(EQUAL, 0, 1, number(name)), _return(ERROR | error)]
 
 
 def _everywhere() -> list[Instruction]:
@@ -113,12 +119,6 @@ def _only_landlock(bare: Bare) -> list[Instruction]:
         *_if("fcntl", 1, _one_of(LOCKS)),
         *([] if bare.truncation else opened),
     ]
-
-
-def _whole(name: str, error: int) -> list[Instruction]:
-    if number(name) < 0:
-        return []
-    return [(EQUAL, 0, 1, number(name)), _return(ERROR | error)]
 
 
 def _if(name: str, argument: int, then: list[Instruction]) -> list[Instruction]:
