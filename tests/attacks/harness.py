@@ -7,13 +7,15 @@ import json
 import os
 import select
 import signal
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.attacks import look
-from tests.attacks.runner import Attack, Opened, attempt
-from tests.attacks.surroundings import LIMITS
+from tests.attacks.runner import Attack, Opened, attempt, tell
+from tests.attacks.surroundings import LIMITS, clear
 
 LOOK_SECONDS = 0.05
 WAIT_SECONDS = 25.0
@@ -41,6 +43,7 @@ class _Running:
     attack: Attack
     pid: int
     reads: int
+    place: Path
     deadline: float
     known: set[int] | None = None
     """The processes that were there before the attack; None until we are told."""
@@ -69,6 +72,8 @@ def run_all(
 
 def _start(attack: Attack, opened: Opened, user: int | None) -> _Running:
     reads, writes = os.pipe()
+    place = Path(tempfile.mkdtemp(prefix="attack-"))
+    place.chmod(0o755)
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -77,13 +82,13 @@ def _start(attack: Attack, opened: Opened, user: int | None) -> _Running:
             os.dup2(writes, 1)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.closerange(3, 256)
-            print(json.dumps(attempt(attack, opened, user)), flush=True)
+            tell(attempt(attack, opened, user, place))
             status = 0
         finally:
             os._exit(status)
     os.close(writes)
     longest = LIMITS.wall_seconds * attack.turns + WAIT_SECONDS
-    return _Running(attack, pid, reads, time.monotonic() + longest)
+    return _Running(attack, pid, reads, place, time.monotonic() + longest)
 
 
 def _hear(run: _Running) -> bool:
@@ -101,6 +106,7 @@ def _end(run: _Running, over: bool) -> Outcome:
                 os.kill(pid, signal.SIGKILL)
     status = os.waitpid(run.pid, 0)[1]
     os.close(run.reads)
+    clear(run.place)
     lines = run.said.splitlines()
     outcome = Outcome(run.attack.name, [], seen=run.seen)
     if over and status == 0 and len(lines) == 2:

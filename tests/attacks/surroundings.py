@@ -18,7 +18,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from cohort.rewards.sandbox.program import Limits
@@ -36,6 +35,19 @@ LIMITS = Limits(
     disk_bytes=16 * 2**20,
     files=1024,
 )
+
+
+def key_of(place: Path) -> int:
+    """The first of 64 System V keys that belong to the attack of a folder."""
+    return 0x40000000 + 64 * int(hashlib.sha256(bytes(place)).hexdigest()[:5], 16)
+
+
+def clear(place: Path) -> None:
+    """Take away what is left of an attack's surroundings, also where who made them has died."""
+    shutil.rmtree(place)
+    libc = ctypes.CDLL(None)
+    if (segment := libc.shmget(key_of(place), 64, 0)) >= 0:
+        libc.shmctl(segment, 0, None)
 
 
 def new_secret() -> str:
@@ -128,14 +140,14 @@ class Neighbour:
 
 
 class Surroundings:
-    """Everything around one attack. `harm` says what came of it; leave it by `end`."""
+    """Everything around one attack, in an empty folder. `harm` says what came of it."""
 
-    def __init__(self, sandbox_user: int | None) -> None:
+    def __init__(self, place: Path, sandbox_user: int | None) -> None:
         self.mark = f"attack{secrets.token_hex(6)}"
-        self.folder = Path(tempfile.mkdtemp(prefix="outside-"))
-        self.folder.chmod(0o755)
-        self.shared = Path(tempfile.mkdtemp(prefix="shared-"))
-        self.shared.chmod(0o755)
+        self.folder, self.shared = place / "around", place / "shared"
+        self.folder.mkdir()
+        self.shared.mkdir()
+        self.shm_key = key_of(place)
         self.home, self.outside, self.tmp = (self.folder / n for n in ("home", "outside", "tmp"))
         self.library = self.shared / "library"
         for folder in (self.home, self.outside, self.tmp, self.library, self.home / ".ssh"):
@@ -202,7 +214,6 @@ class Surroundings:
 
     def _shares_memory(self) -> None:
         self.secrets["segment"] = new_secret()
-        self.shm_key = 0x40000000 + 64 * secrets.randbelow(2**23)
         libc = ctypes.CDLL(None)
         libc.shmat.restype = ctypes.c_void_p
         self._segment = libc.shmget(self.shm_key, 64, 0o1644)
@@ -254,15 +265,12 @@ class Surroundings:
         return found + self._dropped()
 
     def end(self) -> None:
-        """Take everything away."""
+        """End the processes and servers; `clear` takes the folder away."""
         for neighbour in self.neighbours:
             neighbour.end()
         for server in self.servers.values():
             server.close()
         os.close(self.inherited)
-        ctypes.CDLL(None).shmctl(self._segment, 0, None)
-        shutil.rmtree(self.folder)
-        shutil.rmtree(self.shared)
 
     def _dropped(self) -> list[str]:
         found = []
