@@ -8,8 +8,12 @@ from tests.attacks.runner import Opened
 
 
 def opened_as(tier: str) -> Opened:
-    """How to open a sandbox of a tier, in the process that runs an attack."""
-    return lambda: Sandbox(tier)
+    """A sandbox of a tier, for the processes that run attacks: each is a fork, and starts a launcher.
+
+    Raises RewardError where the machine has no such tier; it is tried out once, here.
+    """
+    sandbox = Sandbox(tier)
+    return lambda: sandbox
 
 
 def sandbox_user() -> int | None:
