@@ -7,6 +7,7 @@ WHAT_IS_THERE = (
 KNOWN = {
     "landlock": {
         "stat_secret": WHAT_IS_THERE,
+        "access_outside": WHAT_IS_THERE,
         "chdir_probe": WHAT_IS_THERE,
         "flock_grader": "a path can be taken hold of without being opened (O_PATH); nothing more",
     },
