@@ -1,8 +1,8 @@
 """`python -m tests.attacks [DIR]`: every *.py of a folder is run in the sandbox, and what escaped is told.
 
 Without DIR it is the suite's own folder. The exit code is 1 if one of them got out or did harm, except
-for what a tier is known not to hide. --as-user runs all of it as an ordinary user (from root). --only
-names some of the attacks; -v shows what each program said last.
+for what a tier is known not to hide, and 2 if this machine has no such tier. --as-user runs all of it as
+an ordinary user (from root). --only names some of the attacks; -v shows what each program said last.
 
 A program finds `surroundings.json` beside it, which says where the secrets, servers and processes are
 that it must not reach (tests/attacks/surroundings.py), and `lever.py` with what many attacks need. It
@@ -17,11 +17,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from cohort.errors import RewardError
 from tests.attacks.as_user import run_as_user
 from tests.attacks.expected import KNOWN
 from tests.attacks.harness import Outcome, run_all
-from tests.attacks.runner import Opened, read
-from tests.attacks.tested import opened_as, sandbox_user
+from tests.attacks.runner import read
+from tests.attacks.tested import Sandbox, opened, sandbox_user
 
 PROGRAMS = Path(__file__).with_name("programs")
 
@@ -34,7 +35,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", default=PROGRAMS)
-    parser.add_argument("--tier", default="namespaces")
+    parser.add_argument("--tier", default="", help="the strongest of this machine, if not given")
     parser.add_argument("--as-user", action="store_true")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--jobs", type=int, default=2)
@@ -42,20 +43,25 @@ def main() -> int:
     asked = parser.parse_args()
     if asked.as_user:
         return run_as_user(asked.folder, sys.argv[1:])
-    return attack_all(asked, opened_as(asked.tier))
+    try:
+        sandbox = opened(asked.tier)
+    except RewardError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return attack_all(asked, sandbox)
 
 
-def attack_all(asked: argparse.Namespace, opened: Opened) -> int:
+def attack_all(asked: argparse.Namespace, sandbox: Sandbox) -> int:
     """Run the attacks of a folder; 1 if one got out."""
     paths = sorted(path for path in asked.folder.glob("*.py") if not path.name.startswith("_"))
     attacks = [read(path) for path in paths if not asked.only or path.stem in asked.only]
     if not attacks:
         print(f"{asked.folder} has no attacks", file=sys.stderr)
         return 1
-    known = KNOWN.get(asked.tier, {}) if asked.folder.resolve() == PROGRAMS else {}
+    known = KNOWN.get(sandbox.tier, {}) if asked.folder.resolve() == PROGRAMS else {}
     counts: Counter[str] = Counter()
     slowest = 0.0
-    for outcome in run_all(attacks, opened, sandbox_user(), asked.jobs):
+    for outcome in run_all(attacks, lambda: sandbox, sandbox_user(), asked.jobs):
         verdict = "contained"
         if outcome.escapes:
             verdict = "known" if outcome.name in known else "ESCAPED"
@@ -67,7 +73,7 @@ def attack_all(asked: argparse.Namespace, opened: Opened) -> int:
     who = "root" if os.geteuid() == 0 else f"user {os.geteuid()}"
     said = ", ".join(f"{number} {verdict}" for verdict, number in sorted(counts.items()))
     print(
-        f"{asked.tier}, as {who}: {len(attacks)} attacks, {said}; the longest took {slowest:.2f} s"
+        f"{sandbox.tier}, as {who}: {len(attacks)} attacks, {said}; the longest took {slowest:.2f} s"
     )
     return 1 if counts["ESCAPED"] else 0
 

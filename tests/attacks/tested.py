@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from cohort.rewards.sandbox import place
 from cohort.rewards.sandbox.sandbox import Sandbox
-from tests.attacks.runner import Opened
 
 
-def opened_as(tier: str) -> Opened:
-    """A sandbox of a tier, for the processes that run attacks: each is a fork, and starts a launcher.
+def opened(tier: str) -> Sandbox:
+    """A sandbox of a tier, "" for the strongest here. Raises RewardError where there is none.
 
-    Raises RewardError where the machine has no such tier; it is tried out once, here.
+    It is tried out once, here; the processes that run attacks are forks, and each starts a launcher.
     """
-    sandbox = Sandbox(tier)
-    return lambda: sandbox
+    return Sandbox(tier)
 
 
 def sandbox_user() -> int | None:
