@@ -63,7 +63,10 @@ def _print_json(report: Report) -> None:
 
     # JSON escapes control characters only up to the space; a terminal heeds others too.
     texts = {
-        name: "".join(c if c.isprintable() or c < " " else "\ufffd" for c in content.decode("utf-8", "replace"))
+        name: "".join(
+            c if c.isprintable() or c < " " else "\ufffd"
+            for c in content.decode("utf-8", "replace")
+        )
         for name, content in (("stdout", report.stdout), ("stderr", report.stderr))
     }
     print_json(

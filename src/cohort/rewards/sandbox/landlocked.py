@@ -61,9 +61,7 @@ def _stop(*_: object) -> None:
     raise _StoppedError
 
 
-def _run(
-    order: Order, where: str, channel: socket.socket, streams: list[int]
-) -> Watched | None:
+def _run(order: Order, where: str, channel: socket.socket, streams: list[int]) -> Watched | None:
     stage = os.getpid()
     failed, told = os.pipe()
     program = os.fork()

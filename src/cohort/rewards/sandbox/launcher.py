@@ -80,4 +80,3 @@ def _prefer_to_die() -> None:
     """Where the machine runs out of memory, this goes before anything else does."""
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
-

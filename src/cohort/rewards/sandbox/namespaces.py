@@ -115,7 +115,7 @@ def _init(
 
 
 def _confine(order: Order) -> None:
-    limit_processes(order["processes"] + 1)  # init is one of them
+    limit_processes(order["processes"] + 2)  # the stage and init are of this user too
     rules = [(path, landlock.READ) for path in order["readable"]]
     rules += [("/", landlock.READ_DIR), ("/proc", landlock.LOOK), ("/tmp", landlock.WRITE)]
     rules += [("/dev/null", landlock.USE)]

@@ -33,6 +33,8 @@ class Sandbox:
 
     def __init__(self, tier: str = "") -> None:
         self.choice = choose(tier, _trial)
+        if self.choice.tier == "namespaces" and not landlock.version():
+            self.choice.missing["Landlock behind it"] = "it is off in this kernel, or later than it"
         self.tier = self.choice.tier
         self._launcher = Launcher()
 
@@ -71,7 +73,7 @@ def _start(launcher: Launcher, tier: str, program: Program) -> Session:
     finally:
         for descriptor in inside:
             os.close(descriptor)
-    session = Session(channel, ours, program.limits, tier)
+    session = Session(channel, ours, program.limits, tier, launcher)
     try:
         session.give(lambda: send(channel, order, list(program.files.values())))
     except BaseException:
@@ -84,7 +86,7 @@ def _start(launcher: Launcher, tier: str, program: Program) -> Session:
 def _trial(tier: str) -> str:
     """Why a tier does not work here, found by running a program in it; "" where it does."""
     if tier == "landlock" and not landlock.version():
-        return "Landlock is off in this kernel, or older than it"
+        return "Landlock is off in this kernel, or later than it"
     launcher = Launcher()
     program = Program(files={"main.py": b"print(6 * 7)"}, limits=Limits(wall_seconds=20.0))
     try:

@@ -33,7 +33,13 @@ PROFILE = """(version 1)
 (allow file-read* file-write-data (literal "/dev/null"))
 (allow file-read* (literal "/dev/urandom") (literal "/dev/random"))
 """
-SYSTEM = ("/usr/lib", "/usr/share", "/System/Library", "/private/var/db/dyld", "/Library/Frameworks")
+SYSTEM = (
+    "/usr/lib",
+    "/usr/share",
+    "/System/Library",
+    "/private/var/db/dyld",
+    "/Library/Frameworks",
+)
 
 
 def profile(readable: list[str]) -> str:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from cohort.errors import RewardError
 from cohort.rewards.sandbox.program import End, Limits, Report
+from cohort.rewards.sandbox.starter import Launcher
 
 Missing = Literal["late", "long", "ended"]
 """late: no whole line came in time. long: the line has more bytes than asked for. ended: none will come."""
@@ -33,9 +34,15 @@ class Session:
     """A program under way. Leave it by `finish`, `close` or the end of a `with`, which is `close`."""
 
     def __init__(
-        self, channel: socket.socket, streams: tuple[int, int, int], limits: Limits, tier: str
+        self,
+        channel: socket.socket,
+        streams: tuple[int, int, int],
+        limits: Limits,
+        tier: str,
+        launcher: Launcher,
     ) -> None:
         self._channel, self._limits, self._tier = channel, limits, tier
+        self._launcher = launcher  # which ends with the last of those who hold it
         self._stdin, self._stdout, self._stderr = streams
         self._input, self._input_ends = bytearray(), False
         self._output = {self._stdout: bytearray(), self._stderr: bytearray()}
@@ -108,7 +115,9 @@ class Session:
     def close(self) -> Report:
         """End the program at once, if it has not ended, and say how it went."""
         if self._report is None:
-            self._pump(0.0, lambda: False)
+            # One that has closed its output is most likely ending, and may say how.
+            ending = self._stdout not in self._open
+            self._pump(time.monotonic() + (GRACE_SECONDS if ending else 0.0), lambda: False)
         return self._end("stopped")
 
     def __enter__(self) -> Session:
@@ -218,7 +227,7 @@ class Session:
 
     def _stop(self, reason: End) -> None:
         """Let the watcher of the program end it, as it does when nobody listens any more."""
-        if self._stopped_for is None and "end" not in self._told:
+        if self._stopped_for is None:
             self._stopped_for = reason
         with contextlib.suppress(OSError):
             self._channel.shutdown(socket.SHUT_WR)
@@ -238,7 +247,9 @@ class Session:
         return self._report
 
     def _made_report(self, seconds: float) -> Report:
-        end = self._stopped_for or self._told.get("end", "signal")
+        end = self._told.get("end", "stopped")
+        if self._stopped_for is not None and (end == "stopped" or self._stopped_for == "output"):
+            end = self._stopped_for
         return Report(
             end=end,
             code=self._told.get("code", signal.SIGKILL),

@@ -1,9 +1,9 @@
 """Which tiers this machine offers: found by running a program in each, and named with the reason if not.
 
-    namespaces   a root, processes, network and users of its own; Landlock and the filter behind it
-    landlock     Landlock and the filter, one process that cannot fork or write
-    seatbelt     macOS
-    remote:...   a command or an address of yours; only where it is asked for
+namespaces   a root, processes, network and users of its own; Landlock and the filter behind it
+landlock     Landlock and the filter, one process that cannot fork or write
+seatbelt     macOS
+remote:...   a command or an address of yours; only where it is asked for
 """
 
 from __future__ import annotations
@@ -54,4 +54,6 @@ def choose(asked: str, trial: Callable[[str], str]) -> Choice:
             return Choice(tier, missing)
         missing[tier] = reason
     reasons = "\n".join(f"{tier}: {legible(reason, 200)}" for tier, reason in missing.items())
-    raise RewardError(f"there is no sandbox here to run a program of a model in\n{reasons}", WAYS_OUT)
+    raise RewardError(
+        f"there is no sandbox here to run a program of a model in\n{reasons}", WAYS_OUT
+    )

@@ -6,6 +6,7 @@ same socket: `started`, or what failed, or how it ended. None of it is ever seen
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from typing import Any, TypedDict
@@ -54,10 +55,8 @@ def receive(channel: socket.socket) -> tuple[Order, dict[str, bytes]]:
 
 def tell(channel: socket.socket, **what: Any) -> None:
     """Send a line; a reader that is gone does not matter."""
-    try:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         channel.sendall(json.dumps(what).encode() + b"\n")
-    except (BrokenPipeError, ConnectionResetError):
-        pass
 
 
 def tell_end(
