@@ -125,3 +125,18 @@ def test_a_forked_child_has_a_launcher_of_its_own() -> None:
         timeout=60,
     )
     assert (done.stdout, done.stderr) == (b"b'1\\n'\nb'2\\n'\n", b"")
+
+
+def test_a_fork_that_lives_on_does_not_hold_the_launcher() -> None:
+    code = "import os, signal, sys, time\nfrom cohort.rewards.sandbox.sandbox import Sandbox\n"
+    code += "from tests.rewards.sandbox.programs import python\nbox = Sandbox()\n"
+    code += "box.run(python('pass'))\nchild = os.fork()\nif child == 0: time.sleep(30); os._exit(0)\n"
+    code += "began = time.monotonic(); box.close(); print(time.monotonic() - began < 3)\n"
+    code += "os.kill(child, signal.SIGKILL); os.wait()\nif os.fork() == 0: sys.exit()\nos.wait()"
+    done = subprocess.run(
+        [sys.executable, "-u", "-W", "error", "-c", code],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == (b"True\n", b"")

@@ -1,6 +1,8 @@
 """A conversation with a program: one question at a time, and no answer that can hang the asker."""
 
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,3 +86,15 @@ def test_a_session_that_was_left_holds_nothing(sandbox: Sandbox, way: str) -> No
         first = getattr(session, way)()
         assert getattr(session, way)() is first
     assert descriptors() == before
+
+
+def test_the_page_s_example_runs(alone: Sandbox) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sandbox.md").read_text()
+    code = page.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(
+        compile(code, "docs/sandbox.md", "exec"), names
+    )  # the sentence above it says what it prints
+    assert (names["report"].end, names["report"].stdout) == ("exited", b"42\n")
+    assert names["answer"] == b"2"
+    names["sandbox"].close()

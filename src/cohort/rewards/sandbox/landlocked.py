@@ -9,10 +9,11 @@ hide is metadata: whether a path exists, and how large what is there is.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import signal
 import socket
+import stat
 
 from cohort.rewards.sandbox import kernel, landlock
 from cohort.rewards.sandbox.confine import become, become_user, limit_processes, wall_in
@@ -38,19 +39,31 @@ def hold(order: Order, files: dict[str, bytes], channel: socket.socket, streams:
         write_files(where, files)
         watched = _run(order, where, channel, streams)
     finally:
-        shutil.rmtree(where, ignore_errors=True)
+        _remove(where)
     if watched is not None:
         tell_end(channel, watched.end, watched.code, watched.seconds, watched.peak_memory_bytes)
 
 
 def remove_leftovers(temporary: str) -> None:
-    """Remove work folders whose stage was killed before it could."""
+    """Remove work folders of ours whose stage was killed before it could."""
     for name in os.listdir(temporary):
         numbers = name.removeprefix(PREFIX).split("-")
         if not name.startswith(PREFIX) or not all(number.isdigit() for number in numbers):
             continue
-        if not any(os.path.exists(f"/proc/{number}") for number in numbers):
-            shutil.rmtree(os.path.join(temporary, name), ignore_errors=True)
+        # In a folder of somebody else's, what is removed could be exchanged under our hands.
+        found = os.lstat(os.path.join(temporary, name))
+        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+        if is_ours and not any(os.path.exists(f"/proc/{number}") for number in numbers):
+            _remove(os.path.join(temporary, name))
+
+
+def _remove(where: str) -> None:
+    """Remove a folder of ours. No program could write in it, and no link is followed."""
+    for folder, _, files in os.walk(where, topdown=False):
+        with contextlib.suppress(OSError):
+            for name in files:
+                os.unlink(os.path.join(folder, name))
+            os.rmdir(folder)
 
 
 class _StoppedError(Exception):
@@ -88,11 +101,9 @@ def _run(order: Order, where: str, channel: socket.socket, streams: list[int]) -
 
 def _end(program: int) -> None:
     """The program is a child of ours until it is waited for, so its number is no one else's."""
-    try:
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):
         os.kill(program, signal.SIGKILL)
         os.waitpid(program, 0)
-    except (ProcessLookupError, ChildProcessError):
-        pass
 
 
 def _confine(order: Order, where: str, stage: int) -> None:

@@ -15,7 +15,7 @@ from cohort.rewards.sandbox.starter import interpreter
 FIRST_USER = 0x70000000
 """As root, programs run as users from here on that nobody else is: this, and the number of a process."""
 
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache")
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache", "/nix/store")
 
 ISOLATED = ("-s", "-P", "-S", "-B", "-X", "utf8")
 """As -I -S, but that PYTHONHASHSEED is read: nothing else of PYTHON... is in the environment."""
@@ -80,7 +80,9 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
 
 def readable(given: Iterable[Path]) -> list[str]:
     """Every folder and file of the machine that a program sees; links are kept as links."""
-    wanted = [*SYSTEM, sys.base_prefix, sys.base_exec_prefix, *(os.path.abspath(p) for p in given)]
+    prefixes = (sys.base_prefix, sys.base_exec_prefix)
+    python = [*prefixes, *map(os.path.realpath, prefixes), interpreter()]
+    wanted = [*SYSTEM, *python, *(os.path.abspath(path) for path in given)]
     there = [path for path in dict.fromkeys(wanted) if os.path.exists(path)]
     real = [path for path in there if path not in SYSTEM or not os.path.islink(path)]
     return [path for path in real if not _is_in_another(path, real)]

@@ -63,7 +63,8 @@ class Session:
     def give(self, order: Callable[[], None]) -> None:
         """Give the order to the launcher, and return when the program runs. Raises RewardError."""
         self._channel.settimeout(START_SECONDS)
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # then it has said why
+        # Where the other side is gone or stuck, what it said or did not say is looked at below.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
             order()
         self._channel.setblocking(False)
         self._pump(self._began + START_SECONDS, lambda: bool(self._told))
@@ -194,6 +195,7 @@ class Session:
 
     def _write(self) -> None:
         if self._stdin < 0:
+            self._input.clear()
             return
         while self._input:
             try:

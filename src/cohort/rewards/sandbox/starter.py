@@ -6,6 +6,7 @@ and exec; so a process with threads may have one. All threads use the same; each
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -20,6 +21,8 @@ BOOT = (
     "from cohort.rewards.sandbox.launcher import main; main(int(told[1]), int(told[2]), told[3])"
 )
 """What the launcher is told to run; where and for whom, it reads from stdin."""
+
+END_SECONDS = 5.0
 
 SOURCE = str(Path(__file__).parents[3])
 
@@ -91,6 +94,15 @@ class Launcher:
 
 
 def _end(control: socket.socket, process: subprocess.Popen[bytes], owner: int) -> None:
-    control.close()
-    if os.getpid() == owner:
+    if os.getpid() != owner:
+        control.close()
+        process.returncode = 0  # it is not this process's to wait for
+        return
+    # A child of ours may hold the socket too, so closing it would not be noticed.
+    with control, contextlib.suppress(OSError):
+        control.send(b"end", socket.MSG_DONTWAIT)
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
         process.wait()
