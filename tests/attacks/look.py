@@ -48,7 +48,12 @@ def descendants(root: int, tree: dict[int, int] | None = None) -> set[int]:
     while edge:
         edge = {pid for pid, parent in tree.items() if parent in edge} - found
         found |= edge
-    return {pid for pid in found if (fields := stat(pid)) and fields[0] not in "ZX"}
+    return {pid for pid in found if (fields := stat(pid)) and _lives(pid, fields)}
+
+
+def _lives(pid: int, fields: list[str]) -> bool:
+    """A dead process that still has other threads has lost its first one, and goes on."""
+    return fields[0] not in "ZX" or len(threads(pid)) > 1
 
 
 def look(root: int, seen: Seen, tree: dict[int, int], known: set[int]) -> None:
@@ -60,13 +65,20 @@ def look(root: int, seen: Seen, tree: dict[int, int], known: set[int]) -> None:
         if fields:
             spent = (int(fields[11]) + int(fields[12])) / TICKS
             seen.seconds[pid, fields[19]] = spent
-        memory += proportional(pid)
+        memory += proportional(pid) or max(map(proportional, threads(pid)), default=0)
         with contextlib.suppress(OSError, IndexError):
             if b"main.py" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 status = Path(f"/proc/{pid}/status").read_text()
                 seen.as_root |= status.partition("\nUid:")[2].split()[0] == "0"
     seen.memory_bytes = max(seen.memory_bytes, memory)
     seen.processes = max(seen.processes, len(pids))
+
+
+def threads(pid: int) -> list[int]:
+    """The threads of a process: without its first one, it shows its memory only through the others."""
+    with contextlib.suppress(OSError):
+        return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    return []
 
 
 def proportional(pid: int) -> int:

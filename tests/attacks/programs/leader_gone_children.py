@@ -12,6 +12,7 @@ reading, writing = os.pipe()
 
 
 def take():
+    time.sleep(0.3)
     taken = b"x" * int(0.6 * AT.memory_bytes)
     time.sleep(0.5)
     os.write(writing, taken[:1])
