@@ -17,7 +17,7 @@ from tests.attacks import look
 from tests.attacks.runner import Attack, Opened, attempt, tell
 from tests.attacks.surroundings import LIMITS, clear
 
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.1
 WAIT_SECONDS = 25.0
 """So long a process that runs an attack may take beyond the attack's own limit."""
 MOST_MEMORY_BYTES = LIMITS.memory_bytes * 5 // 4 + 64 * 2**20
