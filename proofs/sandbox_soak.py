@@ -21,7 +21,7 @@ from cohort.rewards.sandbox.tiers import OWN
 from proofs.command import main
 from tests.rewards.sandbox.programs import descriptors, family
 
-RUNS, SHORT_RUNS = 2000, 120
+RUNS, SHORT_RUNS = 1000, 120
 AT_A_TIME = 4
 LIMITS = Limits(wall_seconds=2.0, cpu_seconds=1.0, memory_bytes=2**27, output_bytes=10**5)
 

@@ -8,31 +8,29 @@ from cohort.errors import RewardError
 from cohort.rewards.sandbox.sandbox import Sandbox
 
 
-def here(tier: str) -> Sandbox:
+def here(tier: str) -> Iterator[Sandbox]:
     try:
-        return Sandbox(tier)
+        box = Sandbox(tier)
     except RewardError as error:
         pytest.skip(error.message.replace("\n", ": "))
-
-
-@pytest.fixture(params=["namespaces", "landlock"])
-def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    box = here(request.param)
     yield box
     box.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def alone() -> Iterator[Sandbox]:
     """The tier of namespaces."""
-    box = here("namespaces")
-    yield box
-    box.close()
+    yield from here("namespaces")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def single() -> Iterator[Sandbox]:
     """The tier of Landlock."""
-    box = here("landlock")
-    yield box
-    box.close()
+    yield from here("landlock")
+
+
+@pytest.fixture(params=["alone", "single"])
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    """Each of the two."""
+    box: Sandbox = request.getfixturevalue(request.param)
+    return box

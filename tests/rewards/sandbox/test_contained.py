@@ -1,5 +1,6 @@
 """What was once a hole, each as a program: it must fail, and what it wanted must not be there."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from cohort.rewards.sandbox.sandbox import Sandbox
 from tests.rewards.sandbox.programs import python
 
 NOTHING = """
-import ctypes, os, sys
+import ctypes, os, struct, sys
 def attempt(what):
     try:
         result = what()
@@ -44,6 +45,15 @@ FORBIDDEN = {
     "uncounted memory": "import mmap; attempt(lambda: mmap.mmap(-1, 4096))",
     "memory files": "attempt(lambda: os.memfd_create('x'))",
     "watching": "attempt(lambda: call(294, 0))",
+    "locks": "import fcntl; attempt(lambda: fcntl.flock(os.open(os.__file__, 0), fcntl.LOCK_SH))",
+    "locks of ranges": "attempt(lambda: fcntl.lockf(os.open(os.__file__, 0), fcntl.LOCK_SH))",
+    "seeing locks": "attempt(lambda: fcntl.fcntl(os.open(os.__file__, 0), fcntl.F_GETLK, bytes(32)))",
+    "larger buffers": "import socket; a, b = socket.socketpair(); "
+    "attempt(lambda: a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 10**6)); "
+    "attempt(lambda: a.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 10**6))",
+    "pages in pipes": "r, w = os.pipe(); attempt(lambda: call(278, w, 0, 0, 0)); "
+    "attempt(lambda: os.splice(r, w, 1)); attempt(lambda: call(276, r, w, 1, 0))",
+    "pages in sockets": "attempt(lambda: os.sendfile(a.fileno(), os.open(os.__file__, 0), 0, 1))",
     "typing into a terminal": "import fcntl; attempt(lambda: fcntl.ioctl(0, 0x5412, b'x'))",
     "root": "attempt(lambda: os.setuid(0))",
     "the machine's files": "attempt(lambda: os.listdir('/home')); attempt(lambda: open('/etc/passwd'))",
@@ -62,10 +72,32 @@ METADATA = {
     "links": "attempt(lambda: os.link(PATH, '/tmp/x')); attempt(lambda: os.symlink(PATH, PATH + 's'))",
     "locks": "import fcntl; attempt(lambda: fcntl.flock(os.open(PATH, 0), fcntl.LOCK_EX | fcntl.LOCK_NB))",
     "reading": "attempt(lambda: open(PATH).read())",
+    "what is in attributes": "attempt(lambda: os.getxattr(PATH, 'user.a')); "
+    "attempt(lambda: os.listxattr(PATH))",
+    "where links lead": "attempt(lambda: os.readlink(PATH + '.link'))",
+    "sessions": "attempt(lambda: os.getsid(VICTIM)); attempt(lambda: os.getpgid(VICTIM))",
+    "schedules": "attempt(lambda: os.sched_getaffinity(VICTIM)); "
+    "attempt(lambda: os.sched_getscheduler(VICTIM)); attempt(lambda: os.getpriority(0, VICTIM))",
+    "clocks": "import time; attempt(lambda: time.clock_gettime(~VICTIM << 3 | 2))",
+    "rights": "attempt(lambda: call(125, struct.pack('Ii', 0x20080522, VICTIM), bytes(24)))",
     "neighbours": "attempt(lambda: os.kill(VICTIM, 0)); attempt(lambda: os.killpg(VICTIM, 9))",
     "their memory": "attempt(lambda: open(f'/proc/{VICTIM}/mem', 'r+b')); "
     "attempt(lambda: open(f'/proc/{VICTIM}/environ'))",
 }
+
+PAIR = """
+import socket
+a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+for at, name in enumerate(NAMES):
+    a.sendto(b'to %d' % at, name)
+    attempt(lambda: a.connect(name))
+    attempt(lambda: a.connect_ex(name) and call(42, -1, 0, 0))
+attempt(lambda: a.bind('')); attempt(a.listen); attempt(a.accept)
+print(*(b.recv(9) for _ in NAMES))
+b.close()
+attempt(lambda: a.sendto(b'late', NAMES[0])); attempt(lambda: a.connect(NAMES[0]))
+"""
+"""An address that is said is not heard; nor is it when the peer has gone."""
 
 intel = pytest.mark.skipif(os.uname().machine != "x86_64", reason="numbers of calls are of x86_64")
 
@@ -87,6 +119,9 @@ def test_files_and_neighbours_outside_are_not_touched(sandbox: Sandbox, tmp_path
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o777)
     secret.chmod(0o666)
+    (tmp_path / "secret.link").symlink_to("the answer")
+    with contextlib.suppress(OSError):  # not every file system has attributes
+        os.setxattr(secret, "user.a", b"the answer")
     before = secret.stat()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as victim:
         head = f"{NOTHING}\nPATH, VICTIM = {str(secret)!r}, {victim.pid}"
@@ -114,6 +149,27 @@ def test_no_socket_of_ours_is_reached(sandbox: Sandbox) -> None:
         assert report.code == 1
         with pytest.raises(BlockingIOError):
             heard.recv(1)
+
+
+def test_a_pair_of_messages_has_no_peer_but_its_own(sandbox: Sandbox, tmp_path: Path) -> None:
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o777)
+    names = ["\0cohort-test-pair", str(tmp_path / "s"), "\0cohort-test-heard", str(tmp_path / "d")]
+    kinds = [socket.SOCK_SEQPACKET] * 2 + [socket.SOCK_DGRAM] * 2
+    with contextlib.ExitStack() as stack:
+        heard = [stack.enter_context(socket.socket(socket.AF_UNIX, kind)) for kind in kinds]
+        for listener, name in zip(heard, names, strict=True):
+            listener.bind(name)
+            listener.setblocking(False)
+        heard[0].listen()
+        heard[1].listen()
+        for name in names[1::2]:
+            os.chmod(name, 0o777)
+        report = sandbox.run(python(f"{NOTHING}\nNAMES = {names!r}\n{PAIR}"))
+        assert report.stdout == b"b'to 0' b'to 1' b'to 2' b'to 3'\n", report
+        for listener in heard:
+            with pytest.raises(BlockingIOError):
+                listener.accept() if listener in heard[:2] else listener.recv(9)
 
 
 def test_a_descriptor_of_the_starter_is_not_inherited(sandbox: Sandbox, tmp_path: Path) -> None:

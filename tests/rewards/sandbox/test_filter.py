@@ -8,7 +8,16 @@ import pytest
 from cohort.rewards.sandbox import seccomp
 from cohort.rewards.sandbox.seatbelt import profile
 from cohort.rewards.sandbox.seccomp import Bare, Instruction
-from cohort.rewards.sandbox.syscalls import ARCHITECTURES, FORBIDDEN, machine, number
+from cohort.rewards.sandbox.syscalls import (
+    ABOUT_PROCESSES,
+    ARCHITECTURES,
+    CLOCKS,
+    FORBIDDEN,
+    LACKING,
+    LACKING_BARE,
+    machine,
+    number,
+)
 
 REFUSED, MISSING = seccomp.ERROR | errno.EPERM, seccomp.ERROR | errno.ENOSYS
 HERE = ARCHITECTURES.get(machine(), 0)
@@ -60,6 +69,7 @@ def test_another_architecture_ends_the_process() -> None:
     [
         ("clone", (0x003D0F00,), True, True),
         ("clone", (17,), True, False),
+        ("clone", (0x003D0B00,), True, False),
         ("clone", (0x10000 | 0x10000000,), False, False),
         ("mmap", (0, 0, 3, 0x22), True, True),
         ("mmap", (0, 0, 3, 0x21), False, False),
@@ -70,14 +80,23 @@ def test_another_architecture_ends_the_process() -> None:
         ("prlimit64", (1,), False, False),
         ("socketpair", (1, 1 | os.O_CLOEXEC), True, True),
         ("socketpair", (1, 2), False, False),
-        ("socketpair", (1, 5), False, False),
+        ("socketpair", (1, 5), True, True),
+        ("socketpair", (1, 3), False, False),
         ("socketpair", (2, 1), False, False),
         ("kill", (77, 9), True, True),
         ("kill", (78, 9), True, False),
         ("tgkill", (77, 80, 6), True, True),
         ("tgkill", (1, 1, 9), True, False),
         ("fcntl", (0, 8), False, False),
-        ("fcntl", (0, 6), True, False),
+        ("fcntl", (0, 5), False, False),
+        ("fcntl", (0, 6), False, False),
+        ("fcntl", (0, 37), False, False),
+        ("sendmsg", (3,), True, False),
+        ("getpriority", (0, 0), True, True),
+        ("getpriority", (0, 78), True, False),
+        ("getpriority", (2, 0), True, False),
+        ("ioprio_get", (1, 77), True, True),
+        ("ioprio_get", (1, 1), True, False),
         ("ioctl", (0, 0x5412), False, False),
         ("ioctl", (0, 0x5413), True, True),
         ("prctl", (15,), True, True),
@@ -91,6 +110,32 @@ def test_calls_are_judged_by_what_they_ask(
         program = seccomp.instructions(bare)
         got = verdict(program, HERE, number(name), *arguments)
         assert got == (seccomp.ALLOW if wanted else REFUSED)
+
+
+def test_questions_about_other_processes_seem_not_to_exist_where_others_could_be_asked() -> None:
+    program = seccomp.instructions(Bare(77, truncation=True))
+    for name in ABOUT_PROCESSES:
+        assert verdict(program, HERE, number(name), 0) == seccomp.ALLOW, name
+        assert verdict(program, HERE, number(name), 77) == seccomp.ALLOW, name
+        assert verdict(program, HERE, number(name), 78) == MISSING, name
+    for clock, allowed in (
+        *((kind, True) for kind in range(12)),
+        *((~0 << 3 | kind, True) for kind in range(3)),
+        *((~77 << 3 | kind, True) for kind in range(3)),
+        *((~78 << 3 | 4 | kind, True) for kind in range(3)),
+        *((~78 << 3 | kind, False) for kind in range(4)),
+        (~0 << 3 | 3, False),
+    ):
+        wanted = seccomp.ALLOW if allowed else MISSING
+        for name in CLOCKS:
+            assert verdict(program, HERE, number(name), clock & 0xFFFFFFFF) == wanted, (name, clock)
+
+
+def test_what_seems_not_to_exist_lets_libraries_do_without() -> None:
+    program = seccomp.instructions(Bare(77, truncation=True))
+    for name, error in (LACKING | LACKING_BARE).items():
+        if number(name) >= 0:
+            assert verdict(program, HERE, number(name)) == seccomp.ERROR | error, name
 
 
 def test_truncation_is_refused_where_landlock_does_not_know_it() -> None:

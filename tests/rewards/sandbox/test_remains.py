@@ -6,7 +6,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from cohort.rewards.sandbox.landlocked import PREFIX, remove_leftovers
 from cohort.rewards.sandbox.place import temporary
@@ -26,9 +29,14 @@ CALM_SECONDS = 1.0
 
 def gone(pids: set[int]) -> bool:
     """Whether processes are gone within a second; orphans are then the system's to bury."""
+    return soon(lambda: not any(is_alive(pid) for pid in pids))
+
+
+def soon(claim: Callable[[], bool]) -> bool:
+    """Whether something comes true within a second."""
     began = time.monotonic()
     while time.monotonic() - began < CALM_SECONDS:
-        if not any(is_alive(pid) for pid in pids):
+        if claim():
             return True
         time.sleep(0.01)
     return False
@@ -82,13 +90,58 @@ def test_a_sandbox_dies_with_the_process_that_started_it(sandbox: Sandbox) -> No
 
 
 def test_a_sandbox_dies_with_its_launcher_and_starts_again(sandbox: Sandbox) -> None:
-    session = sandbox.start(python("import time; time.sleep(60)"))
-    below = {pid for child in family(os.getpid()) for pid in family(child)}
-    (launcher,) = family(os.getpid()) - below
+    before = family(os.getpid())
+    box = Sandbox(sandbox.tier)
+    session = box.start(python("import time; time.sleep(60)"))
+    added = family(os.getpid()) - before
+    below = {pid for child in added for pid in family(child)}
+    (launcher,) = added - below
     os.kill(launcher, signal.SIGKILL)
     assert session.finish().end != "exited"
     assert gone(below)
-    assert sandbox.run(python("print(1)")).stdout == b"1\n"
+    assert box.run(python("print(1)")).stdout == b"1\n"
+    box.close()
+
+
+SHEDDING = """
+import os, sys, threading, time
+code = "print('up', flush=True); import time; time.sleep(60)"
+threading.Thread(target=os.execv, args=(sys.executable, [sys.executable, '-S', '-c', code])).start()
+time.sleep(60)
+"""
+"""A program that replaces itself in its second thread, which has no death signal."""
+
+
+@pytest.mark.parametrize("code", ["print('up', flush=True); input()", SHEDDING])
+def test_the_launcher_clears_up_after_a_stage_that_was_killed(single: Sandbox, code: str) -> None:
+    before = family(os.getpid())
+    box = Sandbox(single.tier)
+    with box.start(python(code)) as session:
+        assert session.receive_line(20) == b"up"
+        added = family(os.getpid()) - before
+        below = {pid for child in added for pid in family(child)}
+        (program,) = {pid for stage in below for pid in family(stage)}
+        (stage,) = below - {program}
+        own = added - below
+        assert len(folders(own)) == 1
+        assert Path(f"/proc/{program}/oom_score_adj").read_text() == "1000\n"
+        assert Path(f"/proc/{stage}/oom_score_adj").read_text() != "1000\n"
+        os.kill(stage, signal.SIGKILL)
+        assert gone(below)
+        assert soon(lambda: folders(own) == [])
+    assert box.run(python("print(1)")).stdout == b"1\n"
+    assert family(os.getpid()) - before == own
+    box.close()
+
+
+def test_a_program_that_is_slow_to_end_leaves_nothing(single: Sandbox) -> None:
+    single.run(python("pass"))
+    code = "import mmap\nkept = [mmap.mmap(-1, 4096 * (1 + n % 2), 0x22, 1 + n % 2 * 2)"
+    code += " for n in range(60_000)]\nprint('up', flush=True); input()"
+    for _ in range(2):
+        with single.start(python(code, memory_bytes=2**30)) as session:
+            assert session.receive_line(20) == b"up"
+        assert folders(family(os.getpid())) == []
 
 
 def test_work_folders_whose_owner_was_killed_are_removed(tmp_path: Path) -> None:
@@ -130,7 +183,9 @@ def test_a_forked_child_has_a_launcher_of_its_own() -> None:
 def test_a_fork_that_lives_on_does_not_hold_the_launcher() -> None:
     code = "import os, signal, sys, time\nfrom cohort.rewards.sandbox.sandbox import Sandbox\n"
     code += "from tests.rewards.sandbox.programs import python\nbox = Sandbox()\n"
-    code += "box.run(python('pass'))\nchild = os.fork()\nif child == 0: time.sleep(30); os._exit(0)\n"
+    code += (
+        "box.run(python('pass'))\nchild = os.fork()\nif child == 0: time.sleep(30); os._exit(0)\n"
+    )
     code += "began = time.monotonic(); box.close(); print(time.monotonic() - began < 3)\n"
     code += "os.kill(child, signal.SIGKILL); os.wait()\nif os.fork() == 0: sys.exit()\nos.wait()"
     done = subprocess.run(

@@ -1,5 +1,7 @@
 """How programs end, each by the limit that it ran into, and what comes out of them."""
 
+import os
+
 import pytest
 
 from cohort.errors import RewardError
@@ -50,6 +52,60 @@ def test_memory_is_summed_over_children(alone: Sandbox) -> None:
     report = alone.run(python(code, memory_bytes=10**8))
     assert report.end == "memory"
     assert report.peak_memory_bytes > 10**8
+
+
+LEADERLESS = """
+import ctypes, os, threading, time
+def go_on():
+    time.sleep(0.2)
+    kept = bytearray(b'x') * 10**8
+    time.sleep(0.5)
+    os._exit(0)
+threading.Thread(target=go_on).start()
+ctypes.CDLL(None).syscall(60, 0)
+"""
+
+BUFFERS = """
+import socket
+pairs = []
+for number in range(50):
+    for end in socket.socketpair(socket.AF_UNIX, getattr(socket, KIND)):
+        pairs.append(end)
+        end.setblocking(False)
+        try:
+            while True: end.send(bytes(50_000))
+        except BlockingIOError: pass
+import time; time.sleep(0.5)
+"""
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the number of exit is of x86_64")
+def test_memory_is_found_when_the_first_thread_has_ended(sandbox: Sandbox) -> None:
+    report = sandbox.run(python(LEADERLESS, memory_bytes=5 * 10**7))
+    assert report.end == "memory", report
+    assert report.peak_memory_bytes > 5 * 10**7
+
+
+@pytest.mark.parametrize("kind", ["SOCK_STREAM", "SOCK_SEQPACKET"])
+def test_what_waits_in_sockets_is_memory(sandbox: Sandbox, kind: str) -> None:
+    code = f"KIND = {kind!r}\n{BUFFERS}"
+    assert sandbox.run(python(code, memory_bytes=36 * 2**20)).end == "memory"
+    assert sandbox.run(python(code, memory_bytes=128 * 2**20)).end == "exited"
+
+
+def test_sockets_on_their_way_are_memory(alone: Sandbox) -> None:
+    code = "import socket, time\na, b = socket.socketpair()\n"
+    code += "for _ in range(50):\n c, d = socket.socketpair()\n"
+    code += " socket.send_fds(a, [b'x'], [c.fileno(), d.fileno()]); c.close(); d.close()\n"
+    code += "time.sleep(0.5)"
+    assert alone.run(python(code, memory_bytes=36 * 2**20)).end == "memory"
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the number of exit is of x86_64")
+def test_sockets_are_found_when_the_first_thread_has_ended(single: Sandbox) -> None:
+    code = f"KIND = 'SOCK_STREAM'\nimport ctypes, os, threading\ndef go_on():\n exec({BUFFERS!r})\n"
+    code += " os._exit(0)\nthreading.Thread(target=go_on).start(); ctypes.CDLL(None).syscall(60, 0)"
+    assert single.run(python(code, memory_bytes=36 * 2**20)).end == "memory"
 
 
 @pytest.mark.parametrize(

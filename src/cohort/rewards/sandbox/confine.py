@@ -5,9 +5,11 @@ Everything here happens in a child that has been forked for it, in this order, a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
+import sys
 from collections.abc import Callable
 
 from cohort.rewards.sandbox import kernel, landlock, seccomp
@@ -29,7 +31,8 @@ def become(order: Order, where: str, streams: list[int], confine: Callable[[], N
     os.setsid()
     for target, stream in enumerate(streams):
         os.dup2(stream, target, inheritable=True)
-    kernel.call("close_range", 3, kernel.NO_END, kernel.CLOSE_RANGE_CLOEXEC)
+    if sys.platform == "linux":  # elsewhere Python's own descriptors close by themselves
+        kernel.call("close_range", 3, kernel.NO_END, kernel.CLOSE_RANGE_CLOEXEC)
     os.chdir(where)
     os.umask(0o022)
     for number in range(1, signal.NSIG):
@@ -53,17 +56,23 @@ def set_limits(order: Order) -> None:
     """The limits that the kernel keeps, of each process by itself."""
     cpu = max(1, round(order["cpu_seconds"] + 0.5))
     addresses = 2 * order["memory_bytes"] + SPARE_ADDRESSES_BYTES
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_CPU, cpu, cpu + 1)
-    _limit(resource.RLIMIT_AS, addresses)
-    _limit(resource.RLIMIT_FSIZE, order["disk_bytes"] + SPARE_FILE_BYTES)
-    _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
-    _limit(resource.RLIMIT_MEMLOCK, 0)
-    _limit(resource.RLIMIT_MSGQUEUE, 0)
-    _limit(resource.RLIMIT_SIGPENDING, QUEUED_SIGNALS)
-    _limit(resource.RLIMIT_STACK, STACK_BYTES, MOST_STACK_BYTES)
-    _limit(resource.RLIMIT_NICE, 0)
-    _limit(resource.RLIMIT_RTPRIO, 0)
+    _limit("CORE", 0)
+    _limit("CPU", cpu, cpu + 1)
+    _limit("AS", addresses)
+    _limit("FSIZE", order["disk_bytes"] + SPARE_FILE_BYTES)
+    _limit("NOFILE", OPEN_FILES)
+    _limit("MEMLOCK", 0)
+    _limit("MSGQUEUE", 0)
+    _limit("SIGPENDING", QUEUED_SIGNALS)
+    _limit("STACK", STACK_BYTES, MOST_STACK_BYTES)
+    _limit("NICE", 0)
+    _limit("RTPRIO", 0)
+
+
+def prefer_to_die() -> None:
+    """Where the machine runs out of memory, this process goes before any other does."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
 
 
 def become_user(user: int) -> None:
@@ -75,10 +84,13 @@ def become_user(user: int) -> None:
 
 def limit_processes(count: int) -> None:
     """How many processes and threads its user may have; inside a user namespace, only those in it."""
-    _limit(resource.RLIMIT_NPROC, count)
+    _limit("NPROC", count)
 
 
-def _limit(which: int, soft: int, hard: int | None = None) -> None:
+def _limit(name: str, soft: int, hard: int | None = None) -> None:
+    which: int | None = getattr(resource, f"RLIMIT_{name}", None)
+    if which is None:  # a system without such a limit
+        return
     most = resource.getrlimit(which)[1]
     wanted = soft if hard is None else hard
     hard = wanted if most == resource.RLIM_INFINITY else min(wanted, most)

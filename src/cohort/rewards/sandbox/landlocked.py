@@ -14,13 +14,20 @@ import os
 import signal
 import socket
 import stat
+from collections.abc import Iterable
 
 from cohort.rewards.sandbox import kernel, landlock
-from cohort.rewards.sandbox.confine import become, become_user, limit_processes, wall_in
+from cohort.rewards.sandbox.confine import (
+    become,
+    become_user,
+    limit_processes,
+    prefer_to_die,
+    wall_in,
+)
 from cohort.rewards.sandbox.landlock import Rule
 from cohort.rewards.sandbox.namespaces import DEVICES, write_files
 from cohort.rewards.sandbox.seccomp import Bare
-from cohort.rewards.sandbox.watch import Watched, watch
+from cohort.rewards.sandbox.watch import Inside, Watched, threads_of, watch
 from cohort.rewards.sandbox.wire import Order, tell, tell_end
 
 PREFIX = "cohort-sandbox-"
@@ -29,7 +36,7 @@ PREFIX = "cohort-sandbox-"
 
 def hold(order: Order, files: dict[str, bytes], channel: socket.socket, streams: list[int]) -> None:
     """The stage: returns when nothing of the program is left. Raises OSError."""
-    where = os.path.join(order["temporary"], f"{PREFIX}{os.getppid()}-{os.getpid()}")
+    where = _folder(order["temporary"], os.getppid(), os.getpid())
     os.mkdir(where, 0o755)
     try:
         signal.signal(signal.SIGTERM, _stop)
@@ -44,6 +51,19 @@ def hold(order: Order, files: dict[str, bytes], channel: socket.socket, streams:
         tell_end(channel, watched.end, watched.code, watched.seconds, watched.peak_memory_bytes)
 
 
+def clear_after(stage: int, others: Iterable[int], temporary: str) -> None:
+    """In the launcher, which adopts orphans: if a stage was killed, do what it cannot do any more.
+
+    A program that replaces itself in a second thread is not told that its stage is no more.
+    """
+    where = _folder(temporary, os.getpid(), stage)
+    if os.path.isdir(where):
+        for orphan in _children() - set(others):
+            with contextlib.suppress(ProcessLookupError):
+                _end_child(orphan)
+        _remove(where)
+
+
 def remove_leftovers(temporary: str) -> None:
     """Remove work folders of ours whose stage was killed before it could."""
     for name in os.listdir(temporary):
@@ -55,6 +75,25 @@ def remove_leftovers(temporary: str) -> None:
         is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
         if is_ours and not any(os.path.exists(f"/proc/{number}") for number in numbers):
             _remove(os.path.join(temporary, name))
+
+
+def _folder(temporary: str, launcher: int, stage: int) -> str:
+    return os.path.join(temporary, f"{PREFIX}{launcher}-{stage}")
+
+
+def _children() -> set[int]:
+    try:
+        with open("/proc/thread-self/children", "rb", buffering=0) as file:
+            return set(map(int, file.read().split()))
+    except FileNotFoundError:  # a kernel that was built without it
+        return set()
+
+
+def _end_child(child: int) -> None:
+    pidfd = os.pidfd_open(child)
+    if child in _children():  # or its number is somebody else's by now
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    os.close(pidfd)
 
 
 def _remove(where: str) -> None:
@@ -92,11 +131,28 @@ def _run(order: Order, where: str, channel: socket.socket, streams: list[int]) -
             tell(channel, failed=reason.decode(errors="replace"))
             return None
         tell(channel, started=True)
-        return watch(order, program, channel.fileno(), lambda: [program])
+        inside = Inside(lambda: [program], lambda: _sockets(program))
+        return watch(order, program, channel.fileno(), inside)
     except _StoppedError:
         return None
     finally:
         _end(program)
+
+
+def _sockets(program: int) -> int:
+    """How many the program has open. Its threads share them; one of them may have ended, the first too."""
+    for place in (f"/proc/{program}", *threads_of(program)):
+        with contextlib.suppress(OSError):
+            if names := os.listdir(f"{place}/fd"):
+                return sum(_is_socket(f"{place}/fd/{name}") for name in names)
+    return 0
+
+
+def _is_socket(place: str) -> bool:
+    try:
+        return os.readlink(place).startswith("socket:")
+    except FileNotFoundError:  # closed meanwhile
+        return False
 
 
 def _end(program: int) -> None:
@@ -107,6 +163,7 @@ def _end(program: int) -> None:
 
 
 def _confine(order: Order, where: str, stage: int) -> None:
+    prefer_to_die()  # the stage does not: it has to clear up
     if order["user"] is not None:
         become_user(order["user"] + stage)
         limit_processes(order["processes"])

@@ -38,27 +38,41 @@ def main(control: int, starter: int, temporary: str) -> None:
     landlocked.remove_leftovers(temporary)
     if sys.platform == "linux":
         kernel.forget_arguments()
+        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
         try:
             poller.register(os.pidfd_open(starter), select.POLLIN)
         except ProcessLookupError:
             return
+    stages: dict[int, int] = {}
     while os.getppid() == starter:
         ready = [descriptor for descriptor, _ in poller.poll(LOOK_SECONDS * 1000)]
-        if control in ready and not _serve(orders):
-            return
+        for descriptor in stages.keys() & ready:
+            poller.unregister(descriptor)
+            os.close(descriptor)
+            landlocked.clear_after(stages.pop(descriptor), stages.values(), temporary)
+        if control in ready:
+            stage = _serve(orders)
+            if not stage:
+                return
+            if sys.platform == "linux":
+                with contextlib.suppress(ProcessLookupError):  # it has ended
+                    stages[descriptor := os.pidfd_open(stage)] = stage
+                    poller.register(descriptor, select.POLLIN)
 
 
-def _serve(orders: socket.socket) -> bool:
+def _serve(orders: socket.socket) -> int:
+    """The number of a stage that was started, or 0 where it is time to end."""
     message, files, _, _ = socket.recv_fds(orders, 1, FILES_OF_AN_ORDER)
-    is_order = message == ORDER and len(files) == FILES_OF_AN_ORDER
-    if is_order:
+    stage = 0
+    if message == ORDER and len(files) == FILES_OF_AN_ORDER:
         launcher = os.getpid()
-        if os.fork() == 0:
+        stage = os.fork()
+        if stage == 0:
             orders.close()
             _stage(launcher, files)
     for file in files:
         os.close(file)
-    return is_order
+    return stage
 
 
 def _stage(launcher: int, files: list[int]) -> None:
@@ -68,7 +82,6 @@ def _stage(launcher: int, files: list[int]) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         if sys.platform == "linux":
             kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-            _prefer_to_die()
         if os.getppid() == launcher:
             order, contents = receive(channel)
             _holder(order["tier"])(order, contents, channel, files[1:])
@@ -89,9 +102,3 @@ def _holder(tier: str) -> Callable[[Order, dict[str, bytes], socket.socket, list
 
         return seatbelt.hold
     return {"namespaces": namespaces.hold, "landlock": landlocked.hold}[tier]
-
-
-def _prefer_to_die() -> None:
-    """Where the machine runs out of memory, this goes before anything else does."""
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")

@@ -15,8 +15,14 @@ import socket
 import stat
 
 from cohort.rewards.sandbox import kernel, landlock
-from cohort.rewards.sandbox.confine import become, become_user, limit_processes, wall_in
-from cohort.rewards.sandbox.watch import watch
+from cohort.rewards.sandbox.confine import (
+    become,
+    become_user,
+    limit_processes,
+    prefer_to_die,
+    wall_in,
+)
+from cohort.rewards.sandbox.watch import Inside, watch
 from cohort.rewards.sandbox.wire import Order, tell, tell_end
 
 NAMESPACES = (
@@ -36,6 +42,7 @@ SPARE_BYTES, SPARE_FILES = 2**16, 8
 
 def hold(order: Order, files: dict[str, bytes], channel: socket.socket, streams: list[int]) -> None:
     """The stage: returns when nothing of the program is left. Raises OSError."""
+    prefer_to_die()
     trees: dict[str, int] = {}
     if order["user"] is not None:
         trees = _trees(order)  # while every folder can still be reached
@@ -108,7 +115,7 @@ def _init(
         tell(channel, failed=reason.decode(errors="replace"))
         return
     tell(channel, started=True)
-    watched = watch(order, program, channel.fileno(), _all_processes)
+    watched = watch(order, program, channel.fileno(), Inside(_all_processes, _sockets))
     if watched.end in ("exited", "signal") and watched.code and _is_full():
         watched.end = "disk"
     tell_end(channel, watched.end, watched.code, watched.seconds, watched.peak_memory_bytes)
@@ -178,6 +185,12 @@ def write_files(where: str, files: dict[str, bytes]) -> None:
 
 def _all_processes() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+
+
+def _sockets() -> int:
+    """All of this network: also those that are in no process, on their way from one to another."""
+    with open("/proc/self/net/sockstat", "rb", buffering=0) as file:
+        return int(file.read().split(None, 3)[2])  # after "sockets: used"
 
 
 def _is_full() -> bool:

@@ -15,6 +15,8 @@ from cohort.rewards.sandbox.starter import interpreter
 FIRST_USER = 0x70000000
 """As root, programs run as users from here on that nobody else is: this, and the number of a process."""
 
+USUAL_BUFFER_BYTES = 212_992
+
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache", "/nix/store")
 
 ISOLATED = ("-s", "-P", "-S", "-B", "-X", "utf8")
@@ -86,6 +88,16 @@ def readable(given: Iterable[Path]) -> list[str]:
     there = [path for path in dict.fromkeys(wanted) if os.path.exists(path)]
     real = [path for path in there if path not in SYSTEM or not os.path.islink(path)]
     return [path for path in real if not _is_in_another(path, real)]
+
+
+@functools.cache
+def socket_bytes() -> int:
+    """The most that may wait in a socket: it takes one more message when it is not full."""
+    try:
+        buffered = int(Path("/proc/sys/net/core/wmem_default").read_text())
+    except OSError:  # not shown in every container, or not Linux
+        buffered = USUAL_BUFFER_BYTES
+    return 2 * buffered
 
 
 def temporary() -> str:

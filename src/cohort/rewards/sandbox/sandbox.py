@@ -116,6 +116,7 @@ def _order(tier: str, program: Program) -> Order:
         wall_seconds=limits.wall_seconds,
         cpu_seconds=limits.cpu_seconds,
         memory_bytes=limits.memory_bytes,
+        socket_bytes=place.socket_bytes(),
         processes=limits.processes,
         disk_bytes=limits.disk_bytes,
         inodes=limits.files,

@@ -14,9 +14,13 @@ from dataclasses import dataclass
 
 from cohort.rewards.sandbox import kernel
 from cohort.rewards.sandbox.syscalls import (
+    ABOUT_PROCESSES,
     ARCHITECTURES,
+    CLOCKS,
     FORBIDDEN,
     FORBIDDEN_BARE,
+    LACKING,
+    LACKING_BARE,
     NEWEST,
     machine,
     number,
@@ -28,17 +32,20 @@ NUMBER, ARCHITECTURE = 0, 4
 X32 = 0x40000000
 
 MAP_SHARED_ANONYMOUS, MAP_HUGETLB = 0x21, 0x40000
-AF_UNIX, SOCK_STREAM = 1, 1
+AF_UNIX, SOCK_STREAM, SOCK_SEQPACKET = 1, 1, 5
 NAMESPACES = 0x7E020000
 IOCTLS = (0x5412, 0x541C, 0x540E, 0x5423)
 """TIOCSTI and TIOCLINUX type into a terminal; TIOCSCTTY takes one; TIOCSETD changes its discipline."""
-FCNTLS = (8, 10, 15, 1024, 1026, 1031)
-"""F_SETOWN, F_SETSIG, F_SETOWN_EX send signals; F_SETLEASE and F_NOTIFY watch files; F_SETPIPE_SZ."""
-LOCKS = (6, 7, 37, 38)
-"""F_SETLK, F_SETLKW and those of open files: a lock on a file that is read outside would be felt there."""
+FCNTLS = (8, 10, 15, 1024, 1026, 1031, 1036, 1038)
+"""F_SETOWN, F_SETSIG, F_SETOWN_EX send signals; F_SETLEASE and F_NOTIFY watch files; F_SETPIPE_SZ;
+F_SET_RW_HINT and F_SET_FILE_RW_HINT write on what is opened to read."""
+LOCKS = (5, 6, 7, 36, 37, 38)
+"""F_GETLK, F_SETLK, F_SETLKW and those of open files: a lock to read is felt by all who read the file."""
 PRCTLS = (3, 15, 16, 21, 23, 38, 39, 0x53564D41)
 """Of all that `prctl` can do: names, names of memory, and questions."""
 O_TRUNC = 0x200
+WHO = {"getpriority": 0, "ioprio_get": 1}
+"""What says that a question of theirs is about a process, not about a group or a user."""
 
 Instruction = tuple[int, int, int, int]
 
@@ -71,15 +78,11 @@ def instructions(bare: Bare | None) -> list[Instruction]:
     if machine() == "x86_64":
         program += [(AT_LEAST, 0, 1, X32), _return(KILL)]
     program += [(MORE, 0, 1, NEWEST), _return(ERROR | errno.ENOSYS)]
-    forbidden = list(FORBIDDEN)
-    lacking = ["clone3"]
+    errors = LACKING | dict.fromkeys(FORBIDDEN, errno.EPERM)
     if bare:
-        forbidden += FORBIDDEN_BARE
-        lacking += ["openat2"]
-    for name in lacking:
-        program += refused(name, errno.ENOSYS)
-    for name in forbidden:
-        program += refused(name, errno.EPERM)
+        errors |= LACKING_BARE | dict.fromkeys(FORBIDDEN_BARE, errno.EPERM)
+    for name, error in errors.items():
+        program += refused(name, error)
     program += _everywhere()
     if bare:
         program += _only_landlock(bare)
@@ -97,13 +100,13 @@ def _everywhere() -> list[Instruction]:
     return [
         *_if("clone", 0, [(SET, 0, 1, NAMESPACES), _refuse()]),
         *_if("ioctl", 1, _one_of(IOCTLS)),
-        *_if("fcntl", 1, _one_of(FCNTLS)),
+        *_if("fcntl", 1, _one_of((*FCNTLS, *LOCKS))),
         *_if("prctl", 0, _none_of(PRCTLS)),
         *_if("prlimit64", 0, _none_of((0,))),
         *_if("personality", 0, _none_of((0xFFFFFFFF,))),
         *_if("socketpair", 0, _none_of((AF_UNIX,))),
-        # A socket of datagrams could still be addressed to any other; a stream has but its peer.
-        *_if("socketpair", 1, [(AND, 0, 0, 0xF), *_none_of((SOCK_STREAM,))]),
+        # A socket of datagrams could still be addressed to any other; these two have but their peer.
+        *_if("socketpair", 1, [(AND, 0, 0, 0xF), *_none_of((SOCK_STREAM, SOCK_SEQPACKET))]),
         # Memory that is shared and of no file stays when it is not mapped: no process is charged.
         *_if("mmap", 3, [(AND, 0, 0, MAP_SHARED_ANONYMOUS), *_one_of((MAP_SHARED_ANONYMOUS,))]),
         *_if("mmap", 3, [(SET, 0, 1, MAP_HUGETLB), _refuse()]),
@@ -112,11 +115,19 @@ def _everywhere() -> list[Instruction]:
 
 def _only_landlock(bare: Bare) -> list[Instruction]:
     opened = [*_if("open", 1, _TRUNCATES), *_if("openat", 2, _TRUNCATES)]
+    itself = (0, bare.pid)
+    about = [step for name in ABOUT_PROCESSES for step in _if(name, 0, _none_of(itself, _LACKS))]
+    for name in ("getpriority", "ioprio_get"):
+        about += _if(name, 1, _none_of(itself))
+        about += _if(name, 0, _none_of((WHO[name],)))
     return [
         *_if("clone", 0, [(SET, 1, 0, kernel.CLONE_THREAD), _refuse()]),
+        # A thread with descriptors of its own could hide from who counts sockets.
+        *_if("clone", 0, [(SET, 1, 0, kernel.CLONE_FILES), _refuse()]),
+        *about,
+        *(step for name in CLOCKS for step in _if(name, 0, _clocks_of_others(bare.pid))),
         *_if("kill", 0, _none_of((bare.pid,))),
         *_if("tgkill", 0, _none_of((bare.pid,))),
-        *_if("fcntl", 1, _one_of(LOCKS)),
         *([] if bare.truncation else opened),
     ]
 
@@ -133,9 +144,19 @@ def _one_of(values: Iterable[int]) -> list[Instruction]:
     return [step for value in values for step in ((EQUAL, 0, 1, value), _refuse())]
 
 
-def _none_of(values: tuple[int, ...]) -> list[Instruction]:
+def _none_of(values: tuple[int, ...], refusal: Instruction | None = None) -> list[Instruction]:
     jumps = [(EQUAL, len(values) - at, 0, value) for at, value in enumerate(values)]
-    return [*jumps, _refuse()]
+    return [*jumps, refusal or _refuse()]
+
+
+def _clocks_of_others(pid: int) -> list[Instruction]:
+    """A clock is below zero if it is a file's or holds the complement of a process; bit 2 is a thread's.
+
+    Threads of others are refused by the kernel.
+    """
+    own = [(~process << 3 | kind) & 0xFFFFFFFF for process in (0, pid) for kind in range(3)]
+    refusals = [_load(16), *_none_of(tuple(own), _LACKS)]
+    return [(AND, 0, 0, 0x80000004), (EQUAL, 0, len(refusals), 0x80000000), *refusals]
 
 
 def _load(offset: int) -> Instruction:
@@ -151,6 +172,8 @@ def _refuse() -> Instruction:
 
 
 _TRUNCATES: list[Instruction] = [(SET, 0, 1, O_TRUNC), _refuse()]
+_LACKS = _return(ERROR | errno.ENOSYS)
+"""Of a question about a thread, which the C library takes as: there is nothing to be known."""
 
 
 def _packed(instruction: Instruction) -> bytes:

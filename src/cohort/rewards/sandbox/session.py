@@ -26,6 +26,8 @@ Missing = Literal["late", "long", "ended"]
 
 GRACE_SECONDS = 0.1
 """So long after its limit a program has been killed by its own watcher; if not, it is from here."""
+LONG_GRACE_SECONDS = 5.0
+"""In "landlock", where it is the watcher that waits until all is freed, and removes the work folder."""
 START_SECONDS = 20.0
 READ_BYTES = 2**16
 
@@ -238,7 +240,8 @@ class Session:
         if self._report is None:
             if not self._over:
                 self._stop(reason)
-                self._pump(time.monotonic() + GRACE_SECONDS, lambda: False)
+                grace = LONG_GRACE_SECONDS if self._tier == "landlock" else GRACE_SECONDS
+                self._pump(time.monotonic() + grace, lambda: False)
             if not self._over and self._pidfd in self._open:
                 # With the first process of a sandbox everything in it ends.
                 with contextlib.suppress(ProcessLookupError):

@@ -1,11 +1,12 @@
 """The numbers of system calls, and which of them a sandbox forbids.
 
-What is not named in FORBIDDEN, EXAMINED or FORBIDDEN_BARE is allowed up to NEWEST, the last call that
-was looked at; a kernel that knows later ones seems to lack them. Numbers are of Linux's own headers.
+What is in no table below is allowed up to NEWEST, the last call that was looked at; a kernel that knows
+later ones seems to lack them. Numbers are of Linux's own headers.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 
 NEWEST = 462
@@ -39,7 +40,7 @@ shmget 29 194; shmat 30 196; shmctl 31 195; shmdt 67 197; semget 64 190; semop 6
 semtimedop 220 192; msgget 68 186; msgsnd 69 189; msgrcv 70 188; msgctl 71 187; mq_open 240 180
 mq_unlink 241 181; mq_timedsend 242 182; mq_timedreceive 243 183; mq_notify 244 184
 mq_getsetattr 245 185; remap_file_pages 216 234; socket 41 198; bind 49 200; connect 42 203
-listen 50 201; accept 43 202; accept4 288 242
+listen 50 201; accept 43 202; accept4 288 242; setsockopt 54 208; flock 73 32
 """
 
 _FORBIDDEN_BARE = """
@@ -47,14 +48,33 @@ fork 57 -; vfork 58 -; tkill 200 130; rt_sigqueueinfo 129 138; rt_tgsigqueueinfo
 chmod 90 -; fchmod 91 52; fchmodat 268 53; fchmodat2 452 452; chown 92 -; fchown 93 55; lchown 94 -
 fchownat 260 54; utime 132 -; utimes 235 -; futimesat 261 -; utimensat 280 88; setxattr 188 5
 lsetxattr 189 6; fsetxattr 190 7; removexattr 197 14; lremovexattr 198 15; fremovexattr 199 16
-flock 73 32; truncate 76 45; ftruncate 77 46; creat 85 -; setpgid 109 154; setsid 112 157
+truncate 76 45; ftruncate 77 46; creat 85 -; setpgid 109 154; setsid 112 157
+sendmsg 46 211; sendmmsg 307 269; capget 125 90
+"""
+
+_LACKING = """
+clone3 435 435; splice 275 76; tee 276 77; vmsplice 278 75; sendfile 40 71
+"""
+
+_LACKING_BARE = """
+openat2 437 437; readlink 89 -; readlinkat 267 78; getxattr 191 8; lgetxattr 192 9; fgetxattr 193 10
+listxattr 194 11; llistxattr 195 12; flistxattr 196 13
+"""
+
+_ABOUT_PROCESSES = """
+getpgid 121 155; getsid 124 156; sched_getaffinity 204 123; sched_getscheduler 145 120
+sched_getparam 143 121; sched_rr_get_interval 148 127; sched_getattr 315 275; get_robust_list 274 100
+"""
+
+_CLOCKS = """
+clock_gettime 228 113; clock_getres 229 114; clock_nanosleep 230 115; timer_create 222 107
 """
 
 _OTHERS = """
-clone 56 220; clone3 435 435; prlimit64 302 261; ioctl 16 29; prctl 157 167; fcntl 72 25; mmap 9 222
+clone 56 220; prlimit64 302 261; ioctl 16 29; prctl 157 167; fcntl 72 25; mmap 9 222
 personality 135 92; socketpair 53 199; kill 62 129; tgkill 234 131; open 2 -; openat 257 56
-openat2 437 437; capset 126 91; close_range 436 436; landlock_create_ruleset 444 444
-landlock_add_rule 445 445; landlock_restrict_self 446 446
+getpriority 140 141; ioprio_get 252 31; capset 126 91; close_range 436 436
+landlock_create_ruleset 444 444; landlock_add_rule 445 445; landlock_restrict_self 446 446
 """
 
 
@@ -68,15 +88,38 @@ def _table(text: str) -> dict[str, tuple[int, int]]:
 
 
 FORBIDDEN = _table(_FORBIDDEN)
-"""In every tier: mounts, namespaces, other processes, sockets, clocks, keys, memory that nobody counts."""
+"""In every tier: mounts, namespaces, other processes, sockets and how much they buffer, clocks, keys,
+memory that nobody counts, and locks, which are felt by who else reads the file."""
 
 FORBIDDEN_BARE = _table(_FORBIDDEN_BARE)
-"""Where Landlock is the only wall: new processes, signals, and what it does not guard (metadata)."""
+"""Where Landlock is the only wall: new processes, signals, what it does not guard (metadata), and
+descriptors on their way from socket to socket, whose memory nobody would find."""
+
+LACKING = dict.fromkeys(_table(_LACKING), errno.ENOSYS)
+"""In every tier, what seems not to exist, and the error that makes libraries do without: `clone3` hides
+its flags; pages that are moved between pipes and sockets are kept by who is charged for a byte of them."""
+
+LACKING_BARE = {
+    "openat2": errno.ENOSYS,
+    "readlink": errno.EINVAL,
+    "readlinkat": errno.EINVAL,
+    **{name: errno.ENOTSUP for name in _table(_LACKING_BARE) if name.endswith("xattr")},
+}
+"""Where Landlock is the only wall: contents that are no file's. Links seem to be none."""
+
+ABOUT_PROCESSES = tuple(_table(_ABOUT_PROCESSES))
+"""Questions whose first argument is a process."""
+
+CLOCKS = tuple(_table(_CLOCKS))
+"""Calls whose first argument is a clock, which may be that of a process."""
 
 EXAMINED = _table(_OTHERS)
 """Calls whose arguments are looked at, and those that the sandbox itself makes."""
 
-_ALL = FORBIDDEN | FORBIDDEN_BARE | EXAMINED
+_ALL = (
+    FORBIDDEN | FORBIDDEN_BARE | EXAMINED
+    | _table(_LACKING) | _table(_LACKING_BARE) | _table(_ABOUT_PROCESSES) | _table(_CLOCKS)
+)  # fmt: skip
 
 
 def machine() -> str:

@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cohort.rewards.sandbox.wire import Order
 
@@ -20,7 +21,12 @@ LOOK_SECONDS = 0.02
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
-Processes = Callable[[], Iterable[int]]
+
+class Inside(NamedTuple):
+    """How to find what belongs to a program: its processes, and how many sockets there are."""
+
+    processes: Callable[[], Iterable[int]]
+    sockets: Callable[[], int]
 
 
 @dataclass(slots=True)
@@ -33,7 +39,7 @@ class Watched:
     peak_memory_bytes: int = 0
 
 
-def watch(order: Order, pid: int, stop: int, processes: Processes) -> Watched:
+def watch(order: Order, pid: int, stop: int, inside: Inside) -> Watched:
     """Wait for the end of `pid`, or for a limit, or until `stop` can be read. Kills nothing.
 
     A program that is over has the end "exited", "signal", "cpu" or "refused"; one that is not has the
@@ -57,7 +63,7 @@ def watch(order: Order, pid: int, stop: int, processes: Processes) -> Watched:
             watched.end = "wall"
         else:
             looks += 1
-            _look(order, processes(), watched, with_cpu=looks % 5 == 0)
+            _look(order, inside, watched, with_cpu=looks % 5 == 0)
             _reap(pid)
     watched.seconds = time.monotonic() - began
     os.close(ended)
@@ -82,12 +88,13 @@ def _over(order: Order, pid: int, watched: Watched) -> None:
         watched.end = "disk" if watched.code == signal.SIGXFSZ else "signal"
 
 
-def _look(order: Order, pids: Iterable[int], watched: Watched, *, with_cpu: bool) -> None:
-    memory = threads = 0
+def _look(order: Order, inside: Inside, watched: Watched, *, with_cpu: bool) -> None:
+    # What waits in a socket is the kernel's, in no process's memory.
+    memory, threads = inside.sockets() * order["socket_bytes"], 0
     # What became of processes that were reaped here already.
     reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = reaped.ru_utime + reaped.ru_stime
-    for pid in pids:
+    for pid in inside.processes():
         memory += memory_of(pid)
         if with_cpu:
             seconds, count = _cpu_and_threads(pid)
@@ -104,12 +111,28 @@ def _look(order: Order, pids: Iterable[int], watched: Watched, *, with_cpu: bool
 
 def memory_of(pid: int) -> int:
     """The memory of its own that a process holds, in bytes; 0 for one that is gone."""
+    pages = _pages(f"/proc/{pid}")
+    if pages is None:  # a first thread that has ended has none, but others may go on with theirs
+        pages = next(filter(None, map(_pages, threads_of(pid))), 0)
+    return pages * PAGE_BYTES
+
+
+def threads_of(pid: int) -> list[str]:
+    """What `/proc` has of each thread of a process; nothing of one that is gone."""
+    place = f"/proc/{pid}/task"
     try:
-        with open(f"/proc/{pid}/statm", "rb", buffering=0) as file:
-            _, resident, shared = file.read().split()[:3]
+        return [f"{place}/{thread}" for thread in os.listdir(place)]
     except OSError:
-        return 0
-    return (int(resident) - int(shared)) * PAGE_BYTES
+        return []
+
+
+def _pages(place: str) -> int | None:
+    try:
+        with open(f"{place}/statm", "rb", buffering=0) as file:
+            size, resident, shared = map(int, file.read().split()[:3])
+    except OSError:
+        return None
+    return resident - shared if size else None
 
 
 def _cpu_and_threads(pid: int) -> tuple[float, int]:

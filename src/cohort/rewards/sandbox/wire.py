@@ -33,6 +33,8 @@ class Order(TypedDict):
     wall_seconds: float
     cpu_seconds: float
     memory_bytes: int
+    socket_bytes: int
+    """How much memory each socket counts as, which is what may wait in it."""
     processes: int
     disk_bytes: int
     inodes: int
