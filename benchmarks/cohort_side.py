@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 from turns import ROLLOUTS_FILE, Step, Turn, gradients_of, now, peak_bytes
 from workloads import (
-    LEARNING_RATE,
-    WORKLOADS,
+    ALL,
     Workload,
     even_share,
     load_model,
@@ -31,7 +30,8 @@ from cohort.policy.load import take_over
 from cohort.policy.policy import Policy
 from cohort.rewards.functions import RewardFunction
 from cohort.rewards.score import score_groups
-from cohort.rollout.sampler import Request, Sampling, sample
+from cohort.rollout.request import Request, Sampling
+from cohort.rollout.sampler import sample
 from cohort.train.batch import Cutting, prepare
 from cohort.train.credit import select, with_advantages
 from cohort.train.optim import Updater
@@ -44,9 +44,9 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 def measure(turn: Turn) -> dict[str, Any]:
     """The measured steps of a turn, and the memory they took."""
-    workload, policy = WORKLOADS[turn.workload], _policy(turn)
+    workload, policy = ALL[turn.workload], _policy(turn)
     total = turn.warmup_steps + turn.steps
-    updater = Updater(policy, Optimizer(learning_rate=LEARNING_RATE), updates=total)
+    updater = Updater(policy, Optimizer(learning_rate=workload.learning_rate), updates=total)
     asked = problems(workload)
     rest = peak_bytes(turn.device)
     steps = []
@@ -76,8 +76,8 @@ def measure(turn: Turn) -> dict[str, Any]:
 def gradient(turn: Turn) -> dict[str, float]:
     """How far Cohort's gradient on TRL's rollouts, from the same weights, is from TRL's."""
     theirs = torch.load(Path(turn.folder) / ROLLOUTS_FILE)
-    workload, policy = WORKLOADS[turn.workload], _policy(turn)
-    options = Optimizer(learning_rate=LEARNING_RATE, max_gradient_norm=1e9)  # nothing is clipped
+    workload, policy = ALL[turn.workload], _policy(turn)
+    options = Optimizer(learning_rate=workload.learning_rate, max_gradient_norm=1e9)  # nothing is clipped
     updater = Updater(policy, options, updates=1)
     with gradients_of(policy.model) as ours:
         _update(policy, workload, _given(theirs, workload.rollouts_per_prompt), updater)
@@ -86,8 +86,8 @@ def gradient(turn: Turn) -> dict[str, float]:
 
 
 def _policy(turn: Turn) -> Policy:
-    model = load_model(Path(turn.folder), torch.float32).to(DTYPES[turn.precision])
-    return take_over(model.to(turn.device), tokenizer())
+    model = load_model(Path(turn.folder), DTYPES[turn.precision], turn.device)
+    return take_over(model, tokenizer(ALL[turn.workload].size.vocabulary))
 
 
 def _sampled(

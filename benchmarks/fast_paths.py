@@ -24,7 +24,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from cohort.data.packing import Family, Member, pack
 from cohort.policy.load import take_over
 from cohort.policy.new import new_tokenizer
-from cohort.rollout.sampler import Request, Sampling, sample
+from cohort.rollout.request import Request, Sampling
+from cohort.rollout.sampler import sample
 
 PROMPTS, ANSWERS, ANSWER_TOKENS, ROUNDS = 8, 8, 64, 3
 VOCABULARY = 80

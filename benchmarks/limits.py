@@ -59,7 +59,8 @@ from cohort.objective.grpo import GRPO
 from cohort.policy.load import take_over
 from cohort.policy.policy import Policy
 from cohort.policy.products import product
-from cohort.rollout.sampler import Request, Sampling, sample
+from cohort.rollout.request import Request, Sampling
+from cohort.rollout.sampler import sample
 from cohort.train.batch import Batch, Cutting, prepare
 from cohort.train.credit import select, with_advantages
 from cohort.train.optim import Updater

@@ -40,7 +40,8 @@ from cohort.data.records import Group, Problem, Rollout, Score
 from cohort.objective.grpo import GRPO
 from cohort.policy.load import take_over
 from cohort.policy.policy import Policy
-from cohort.rollout.sampler import Request, Sampling, sample
+from cohort.rollout.request import Request, Sampling
+from cohort.rollout.sampler import sample
 from cohort.train.batch import Cutting, prepare
 from cohort.train.credit import select, with_advantages
 from cohort.train.optim import Updater

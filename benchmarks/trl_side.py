@@ -1,6 +1,7 @@
 """TRL's side: its own `GRPOTrainer` and training loop with a clock around its sampling and scoring.
 
-Sampling is `generate` of transformers; there is no vLLM. A whole step is one batch, cut into nothing.
+Sampling is `generate` of transformers, or its continuous batching; there is no vLLM. A whole step is one
+batch, cut into nothing unless the turn says into how many parts.
 The clock needs two private methods, which TRL 1.16 has: `_generate` and `_calculate_rewards`.
 """
 
@@ -16,7 +17,7 @@ from datasets import Dataset
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 from turns import ROLLOUTS_FILE, Step, Turn, gradients_of, now, peak_bytes
-from workloads import LEARNING_RATE, WORKLOADS, even_share, load_model, problems, tokenizer
+from workloads import ALL, even_share, load_model, problems, tokenizer
 
 
 def measure(turn: Turn) -> dict[str, Any]:
@@ -52,21 +53,24 @@ def gradient(turn: Turn) -> dict[str, float]:
 
 def new_trainer(turn: Turn, folder: str, **options: Any) -> Timed:
     """A trainer for the workload of a turn; every step has all its prompts, in order."""
-    workload = WORKLOADS[turn.workload]
+    workload = ALL[turn.workload]
     weights = torch.bfloat16 if turn.precision == "bf16" else torch.float32
     rows = [
         {"prompt": problem.prompt, **problem.columns} for problem in problems(workload)
     ] * options["max_steps"]
     settings = {
         **{"output_dir": folder, "seed": turn.seed, "use_cpu": turn.device == "cpu"},
-        **{"per_device_train_batch_size": workload.rollouts, "gradient_accumulation_steps": 1},
+        **{"per_device_train_batch_size": workload.rollouts // turn.parts},
+        **{"gradient_accumulation_steps": turn.parts, "steps_per_generation": turn.parts},
         **{"num_generations": workload.rollouts_per_prompt, "num_iterations": 1},
         **{"max_completion_length": workload.max_new_tokens, "temperature": 1.0},
         **{"loss_type": "grpo", "beta": 0.0, "shuffle_dataset": False},
-        **{"learning_rate": LEARNING_RATE, "lr_scheduler_type": "constant"},
+        **{"learning_rate": workload.learning_rate, "lr_scheduler_type": "constant"},
         **{"save_strategy": "no", "logging_strategy": "no", "disable_tqdm": True, "report_to": []},
         **options,
     }
+    if turn.continuous:
+        settings["use_transformers_continuous_batching"] = True
     if turn.precision != "default":
         settings["bf16"] = turn.precision == "autocast"
         settings["gradient_checkpointing"] = turn.checkpointing
@@ -76,7 +80,7 @@ def new_trainer(turn: Turn, folder: str, **options: Any) -> Timed:
         reward_funcs=even_share,
         args=GRPOConfig(**settings),
         train_dataset=Dataset.from_list(rows),
-        processing_class=tokenizer(),
+        processing_class=tokenizer(workload.size.vocabulary),
     )
 
 

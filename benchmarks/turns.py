@@ -32,7 +32,8 @@ class Turn:
     """What a process is asked for. Not `steps`: the gradient of one step, instead of seconds.
 
     precision: fp32, autocast (float32 weights, bfloat16 operations), bf16 (bfloat16 weights), or
-    default: TRL's own choice, of checkpointing too. folder: where the model is.
+    default: TRL's own choice, of checkpointing too. folder: where the model is. continuous: TRL samples
+    by transformers' continuous batching. parts: micro-batches of TRL's step.
     """
 
     side: str
@@ -40,6 +41,8 @@ class Turn:
     folder: str
     precision: str
     checkpointing: bool = False
+    continuous: bool = False
+    parts: int = 1
     steps: int = 0
     warmup_steps: int = 0
     seed: int = 0
@@ -53,7 +56,8 @@ class Turn:
         if self.precision == "default":
             return "as it comes"
         kept = ", checkpointing" if self.checkpointing else ""
-        return f"{words[self.precision]}{kept}"
+        batching = ", continuous batching" if self.continuous else ""
+        return f"{words[self.precision]}{kept}{batching}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

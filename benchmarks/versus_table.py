@@ -35,6 +35,8 @@ def workload_lines(name: str, found: dict[str, Any]) -> Iterator[str]:
     yield f"  same gradient: cosine 1 - {1 - gap['cosine']:.0e}, relative error {gap['relative_error']:.0e}"
     yield _side(f"TRL default: {_used(found['trl_default'])}", found["trl_default"])
     for key, precision in PRECISIONS.items():
+        if key not in found:
+            continue
         at = found[key]
         yield _side(f"TRL best: {at['trl']['configuration']}", at["trl"])
         yield _side(f"Cohort: {precision}", at["cohort"])
@@ -83,7 +85,7 @@ def draw(results: dict[str, Any], file: Path) -> None:
 
 def _bars(place: Any, name: str, found: dict[str, Any]) -> None:
     sides = {"TRL\ndefault": found["trl_default"]}
-    for key in PRECISIONS:
+    for key in [key for key in PRECISIONS if key in found]:
         sides |= {f"TRL\n{key}": found[key]["trl"], f"Cohort\n{key}": found[key]["cohort"]}
     sampling = [1e6 * side["sampling_seconds_per_token"] for side in sides.values()]
     whole = [1e6 * side["step_seconds_per_token"] for side in sides.values()]

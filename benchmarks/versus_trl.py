@@ -1,7 +1,7 @@
 """Whole training steps of Cohort and of TRL's GRPOTrainer, as ratios measured in one run.
 
-    .venv-parity/bin/python benchmarks/versus_trl.py [--workload S,L,M,D] [--steps N] [--short]
-        [--device cpu|cuda] [--threads N] [--json] [--plot FILE]
+    .venv-parity/bin/python benchmarks/versus_trl.py [--workload S,L,M,D] [--precisions fp32,bf16]
+        [--steps N] [--short] [--device cpu|cuda] [--threads N] [--json] [--plot FILE]
 
 Same weights, prompts, reward, learning rate, threads and torch; one update per step, GRPO's loss with
 beta 0, at most 128 new tokens at temperature 1; TRL samples with transformers' `generate`. Beside TRL
@@ -82,6 +82,7 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--workload", type=_names, default=list(WORKLOADS), help="S,L,M,D")
+    parser.add_argument("--precisions", type=_precisions, default=list(AT), help="fp32,bf16")
     parser.add_argument("--steps", type=_positive, help="measured steps per turn: 5, or 2")
     parser.add_argument("--short", action="store_true", help="fewer steps everywhere: a trial")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -97,7 +98,8 @@ def parse() -> argparse.Namespace:
 
 def compare(options: argparse.Namespace, folder: Path) -> dict[str, Any] | None:
     """Everything by workload; None, said on stderr, where two gradients differ."""
-    total = TURNS_PER_WORKLOAD * len(options.workload)
+    share = len(options.precisions) / len(AT)
+    total = round(TURNS_PER_WORKLOAD * share) * len(options.workload)
     runner = Runner(folder, turns=total, device=options.device, threads=options.threads)
     chosen = [WORKLOADS[name] for name in options.workload]
     about = {}
@@ -120,11 +122,12 @@ def compare(options: argparse.Namespace, folder: Path) -> dict[str, Any] | None:
 def measure(runner: Runner, workload: Workload, options: argparse.Namespace) -> dict[str, Any]:
     """TRL as it comes, and both precisions; the ratios beside TRL's faster precision come first."""
     lengths = {"steps": options.steps, "warmup_steps": options.warmup_steps}
-    tried = _try(runner, workload, options.tried_steps)
+    tried = _try(runner, workload, options.tried_steps, options.precisions)
     default = runner.turn("trl", workload.name, "default", **lengths)
     before = runner.run(default)
     by_precision = {}
-    for precision, theirs in AT.items():
+    for precision in options.precisions:
+        theirs = AT[precision]
         fastest = min((t for t in tried if t["precision"] in theirs), key=lambda t: t["seconds"])
         best = runner.turn(
             "trl",
@@ -136,7 +139,7 @@ def measure(runner: Runner, workload: Workload, options: argparse.Namespace) -> 
         ours = runner.turn("cohort", workload.name, precision, **lengths)
         by_precision[precision] = _beside(runner, best, ours)
     after = runner.run(replace(default, seed=1))
-    faster = min(AT, key=lambda p: by_precision[p]["trl"]["step_seconds_per_token"])
+    faster = min(by_precision, key=lambda p: by_precision[p]["trl"]["step_seconds_per_token"])
     return {
         **{ratio: by_precision[faster][ratio] for ratio in RATIOS},
         "trl_faster_at": faster,
@@ -183,10 +186,15 @@ def summary(turn: Turn, found: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _try(runner: Runner, workload: Workload, steps: int) -> list[dict[str, Any]]:
+def _try(
+    runner: Runner, workload: Workload, steps: int, precisions: list[str]
+) -> list[dict[str, Any]]:
     """A few steps of every configuration of TRL: its seconds hardly depend on what it draws."""
     tried = []
+    asked = [theirs for ours in precisions for theirs in AT[ours]]
     for precision, checkpointing in CONFIGURATIONS:
+        if precision not in asked:
+            continue
         turn = runner.turn(
             "trl",
             workload.name,
@@ -244,6 +252,13 @@ def _names(text: str) -> list[str]:
     if unknown:
         known = ", ".join(WORKLOADS)
         raise argparse.ArgumentTypeError(f"there is no workload {unknown[0]!r}; known: {known}")
+    return names
+
+
+def _precisions(text: str) -> list[str]:
+    names = text.split(",")
+    if not set(names) <= set(AT):
+        raise argparse.ArgumentTypeError(f"{text!r}: precisions are {', '.join(AT)}")
     return names
 
 

@@ -270,7 +270,8 @@ def _cohort(turn: Turn, prompts: list[list[int]]) -> Side:
     from workloads import load_model, tokenizer
 
     from cohort.policy.load import take_over
-    from cohort.rollout.sampler import Request, Sampling, sample
+    from cohort.rollout.request import Request, Sampling
+    from cohort.rollout.sampler import sample
 
     torch.set_num_threads(turn.threads)
     model = load_model(Path(turn.folder) / MODEL, getattr(torch, turn.precision))

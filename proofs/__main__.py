@@ -27,8 +27,17 @@ PROOFS = {
     "fuzz_data": "mutated data files: the same, file and line named",
     "fuzz_tokenizers": "mutated tokenizers and templates: the same",
     "exit_truth": "scenarios: exit code 0 exactly when the work was done",
+    "sandbox_soak": "programs in the sandbox, hostile ones among them: nothing is left behind",
+    "grader_tampering": "programs that tamper with their grader: none is taken for a right one",
+    "grader_honest": "right programs: all of their tests are passed",
+    "judge_faults": "a judge's service fails in every way: no reward made up, deadlines kept",
+    "judge_attacks": "answers that attack their judge: none passes; URLs: no forbidden connect",
     "reward_faults": "faulty reward functions: the same run, every count right, nothing left",
     "reward_failures": "rewards that fail at random: statistics of the scored alone, ended in time",
+    "math_hostile": "hostile mathematics: a second, 512 MB, nothing executed",
+    "math_agreement": "agreement with math-verify, and every difference explained",
+    "reasoning_gym": "tasks of reasoning-gym: posed, posed again, their answers scored in the sandbox",
+    "check_mistakes": "planted mistakes: cohort check names each, and nothing in a right recipe",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""
@@ -44,7 +53,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    alone = [name for name in asked.only if name == "waits"]  # it measures time
+    alone = [name for name in asked.only if name in ("waits", "judge_faults")]  # they measure time
     with ThreadPoolExecutor(asked.jobs) as pool:
         together = [name for name in asked.only if name not in alone]
         results = dict(

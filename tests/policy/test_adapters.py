@@ -17,7 +17,8 @@ from cohort.policy import adapters
 from cohort.policy.load import load_policy, save_policy, saved_tensors, take_over
 from cohort.policy.new import new_tokenizer
 from cohort.policy.pretrained import check_pretrained
-from cohort.rollout.sampler import Request, Sampling, sample
+from cohort.rollout.request import Request, Sampling
+from cohort.rollout.sampler import sample
 from cohort.train.optim import Updater
 from cohort.train.reference import frozen_copy
 from tests.tiny import ARCHITECTURES, PIECES, families, prompts, tiny_model

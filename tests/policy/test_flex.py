@@ -1,11 +1,12 @@
 """The GPU's attention over shared prompts, as far as a CPU can say: its mask, and its values."""
 
+import numpy as np
 import pytest
 import torch
 
 from cohort.data.packing import pack, pack_plain
 from cohort.policy.attention import Packed
-from cohort.policy.flex import Flex
+from cohort.policy.flex import BLOCK, Flex, blocks
 from tests.tiny import families
 
 SHAPE = [(3, (5, 1, 9)), (11, (1, 1)), (1, (7, 2, 4, 12)), (6, (3,))]
@@ -41,11 +42,32 @@ def test_the_mask_function_is_the_dense_mask(layout, window):
     assert torch.equal(found, _dense(row, window))
 
 
+LONG = [(300, (150, 1, 400, 130)), (128, (128, 256)), (5, (700, 3)), (257, (1,))]
+
+
+@pytest.mark.parametrize("shape", [SHAPE, LONG])
+@pytest.mark.parametrize("layout", [pack, pack_plain])
+def test_the_table_of_blocks_has_every_pair_that_is_seen_and_whole_blocks_no_other(layout, shape):
+    row = layout(families(shape))
+    dense, n = _dense(row, 0), len(row.tokens)
+    seen, whole = blocks(row)
+    assert not (whole & ~seen).any()
+    for i, j in np.ndindex(*seen.shape):
+        block = dense[i * BLOCK : (i + 1) * BLOCK, j * BLOCK : (j + 1) * BLOCK]
+        assert seen[i, j] or not block.any()
+        if whole[i, j]:
+            assert block.all()
+            assert (i + 1) * BLOCK <= n
+    assert shape is SHAPE or whole.any()
+    assert seen.sum() < seen.size or shape is SHAPE
+
+
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize("shape", [SHAPE, LONG])
 @pytest.mark.parametrize("window", [0, 6])
 @pytest.mark.parametrize("key_heads", [1, 4])
-def test_its_values_are_those_of_the_cpus_way(window, key_heads):
-    row = pack(families(SHAPE))
+def test_its_values_are_those_of_the_cpus_way(window, key_heads, shape):
+    row = pack(families(shape))
     draw = torch.Generator().manual_seed(0)
     count = len(row.tokens)
     query = torch.randn(count, 4, 16, generator=draw)

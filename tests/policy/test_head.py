@@ -9,7 +9,7 @@ from cohort.policy import head
 @pytest.mark.parametrize("rows_per_chunk", [1, 7, 1000])
 @pytest.mark.parametrize("with_bias", [True, False])
 def test_the_chunked_head_equals_full_logits(monkeypatch, rows_per_chunk, with_bias):
-    monkeypatch.setattr(head, "CHUNK_BYTES", rows_per_chunk * 4 * 13)
+    monkeypatch.setattr(head, "CHUNK_BYTES", {"cpu": rows_per_chunk * 4 * 13})
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(23, 8, generator=generator, dtype=torch.float32)
     weight = torch.randn(13, 8, generator=generator)
@@ -36,6 +36,6 @@ def test_the_chunked_head_equals_full_logits(monkeypatch, rows_per_chunk, with_b
 
 def test_a_chunk_never_holds_more_logits_than_it_may():
     slices = list(head.chunks(100_000, vocabulary=150_000))
-    assert max(s.stop - s.start for s in slices) * 150_000 * 4 <= head.CHUNK_BYTES
+    assert max(s.stop - s.start for s in slices) * 150_000 * 4 <= head.CHUNK_BYTES["cpu"]
     assert slices[0].start == 0
     assert slices[-1].stop == 100_000

@@ -11,7 +11,9 @@ import torch
 from cohort.data.packing import Family, Member, pack
 from cohort.policy import elementwise, native
 from cohort.policy.panels import PANEL, laid_out
-from cohort.rollout.sampler import Request, Sampling, inverse_transform, sample
+from cohort.rollout.choice import inverse_transform
+from cohort.rollout.request import Request, Sampling
+from cohort.rollout.sampler import sample
 from tests.tiny import prompts, tiny_policy
 
 TYPES = {torch.float32: 2e-6, torch.bfloat16: 1e-2}
@@ -198,21 +200,32 @@ def test_biased_gates_are_part_of_the_whole_step(monkeypatch):
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen2", "qwen3"])
 def test_a_whole_step_rounds_to_bfloat16_where_training_does(monkeypatch, architecture):
-    policy, _ = tiny_policy(architecture)
-    policy.model = policy.model.to(torch.bfloat16)
+    """Sums in another order may round a number of the prompt the other way, which all answers then
+    see: with which seed, the processor says. Rounding in another place does so with every seed (9e-3)."""
+    apart: dict[bool, list[float]] = {True: [], False: []}
+    for seed in range(5):
+        policy, _ = tiny_policy(architecture, seed=seed)
+        policy.model = policy.model.to(torch.bfloat16)
+        panels = policy.panels(60)
+        assert panels is not None
+        assert panels.narrow
+        for whole in (panels, None):
+            monkeypatch.setattr(policy, "panels", lambda longest, found=whole: found)
+            apart[whole is not None].append(_samplers_gap(policy))
+    for gaps in apart.values():
+        assert sorted(gaps)[2] < 3e-3, "bfloat16 holds numbers to 4e-3"
+        assert max(gaps) < 2e-2
+
+
+def _samplers_gap(policy):
+    """Between the log-probabilities of the sampler and those of training, root mean square."""
     (prompt,) = prompts([9])
     options = Sampling(rollouts_per_prompt=12, max_new_tokens=30)
-    panels, apart = policy.panels(60), []
-    assert panels is not None
-    assert panels.narrow
-    for whole in (panels, None):
-        monkeypatch.setattr(policy, "panels", lambda longest, found=whole: found)
-        (group,) = sample(policy, [Request("a", prompt, (1,))], options)
-        offsets = np.cumsum([0, *(len(rollout.tokens) for rollout in group)])
-        members = tuple(Member(r.tokens, int(o)) for r, o in zip(group, offsets, strict=False))
-        row = pack([Family(prompt, members)])
-        trained = np.empty(offsets[-1], np.float32)
-        trained[row.flat] = policy.logprobs(row)[0].detach().numpy()
-        difference = trained - np.concatenate([rollout.logprobs for rollout in group])
-        apart.append(float(np.sqrt(np.mean(difference**2))))
-    assert max(apart) < 2e-3, "bfloat16 holds numbers to 4e-3"
+    (group,) = sample(policy, [Request("a", prompt, (1,))], options)
+    offsets = np.cumsum([0, *(len(rollout.tokens) for rollout in group)])
+    members = tuple(Member(r.tokens, int(o)) for r, o in zip(group, offsets, strict=False))
+    row = pack([Family(prompt, members)])
+    trained = np.empty(offsets[-1], np.float32)
+    trained[row.flat] = policy.logprobs(row)[0].detach().numpy()
+    difference = trained - np.concatenate([rollout.logprobs for rollout in group])
+    return float(np.sqrt(np.mean(difference**2)))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cohort.policy import products
-from cohort.policy.products import Weights, packed, product
+from cohort.policy.products import Weights, outer, packed, product
 
 SIZES = [(3, 512, 384), (40, 1024, 256)]
 """Large enough for oneDNN: tokens, width of the output, of the input."""
@@ -31,6 +31,21 @@ def test_products_are_torchs(size, dtype, laid_out):
     for one, other in zip(got, expected, strict=True):
         assert one.dtype == dtype
         assert (one.double() - other).abs().max() < allowed * other.abs().max()
+
+
+@pytest.mark.parametrize("laid_out", [True, False])
+def test_without_instructions_for_bfloat16_products_are_rounded_once(monkeypatch, laid_out):
+    monkeypatch.setattr(products, "_has_bfloat16", lambda: False)
+    x, plain = _random(40, 256).bfloat16(), _random(1024, 256, seed=1).bfloat16()
+    bias, stream = _random(1024, seed=2).bfloat16(), _random(40, 1024, seed=3).bfloat16()
+    weights = Weights(plain)
+    with torch.inference_mode(), packed([weights] if laid_out else []):
+        got = weights.product(x, bias), weights.added(stream, x), outer(stream, x)
+    exact = x.double() @ plain.double().T
+    expected = exact + bias.double(), exact + stream.double(), stream.double().T @ x.double()
+    for one, other in zip(got, expected, strict=True):
+        assert one.dtype == torch.bfloat16
+        assert (one != other.bfloat16()).double().mean() < 2e-3, "rounded the other way at the edge"
 
 
 def test_transposed_weights_need_no_copy():

@@ -21,7 +21,8 @@ from cohort.policy.load import save_policy, take_over
 from cohort.policy.new import new_tokenizer
 from cohort.policy.policy import Policy
 from cohort.policy.trunk import Joint, Trunk, trunk_of
-from cohort.rollout.sampler import Request, Sampling, sample
+from cohort.rollout.request import Request, Sampling
+from cohort.rollout.sampler import sample
 from cohort.train.optim import Updater
 from tests.tiny import PIECES, SHAPE, families, gradients, prompts, tiny_model, tiny_policy
 

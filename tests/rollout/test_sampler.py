@@ -7,7 +7,9 @@ import torch
 from cohort.data.packing import Family, Member, pack
 from cohort.errors import DataError
 from cohort.policy import native
-from cohort.rollout.sampler import Request, Sampling, inverse_transform, sample
+from cohort.rollout.choice import inverse_transform
+from cohort.rollout.request import Request, Sampling
+from cohort.rollout.sampler import sample
 from tests.tiny import ARCHITECTURES, ENDS, prompts, tiny_policy
 
 LENGTHS = (3, 9, 1, 17, 5)

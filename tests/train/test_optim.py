@@ -10,6 +10,8 @@ from cohort.train.optim import Updater, gradient_norm, learning_rate
 from cohort.train.rows import Rows, even_cut
 from tests.tiny import families, tiny_policy
 
+CPU = torch.device("cpu")
+
 
 def _rates(**options):
     chosen = Optimizer(learning_rate=1.0, **options)
@@ -165,7 +167,7 @@ def test_rows_are_within_the_budget_and_as_many_as_threads_can_share(threads, bu
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        pieces = even_cut(asked, tokens_per_row=budget)
+        pieces = even_cut(asked, tokens_per_row=budget, device=CPU)
     finally:
         torch.set_num_threads(before)
     sizes = [sum(family.size for family in piece) for piece in pieces]
@@ -178,4 +180,4 @@ def test_rows_are_within_the_budget_and_as_many_as_threads_can_share(threads, bu
 
 
 def test_nothing_to_cut_gives_no_rows():
-    assert even_cut([], tokens_per_row=10) == []
+    assert even_cut([], tokens_per_row=10, device=CPU) == []

@@ -5,7 +5,8 @@ error's own; `-v` anywhere adds the traceback. Torch, pydantic and rich are impo
 commands that need them, so that `cohort --help` is instant.
 
     0    all asked work was done and saved
-    1    training met something it must not go on with, or a fault of Cohort's own
+    1    training met something it must not go on with, a program in the sandbox did not end well, `check`
+         found something to mend, or a fault of Cohort's own
     2    something asked for is impossible: a recipe, problems, a model, a reward, a run folder
     7    the disk: full, read-only, failing
     75   rewards failed for more answers than is allowed, or one in the training process hangs
@@ -21,7 +22,8 @@ from typing import Annotated
 
 import typer
 
-from cohort.cli import listing, reading, training
+from cohort.cli import check, listing, reading, training
+from cohort.cli.sandbox import sandbox
 from cohort.errors import CohortError, legible
 
 MOST_LINES = 6
@@ -36,12 +38,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("train")(training.train)
+app.command("check")(check.check)
 app.command("eval")(training.evaluate)
 app.command("sample")(training.sample)
 app.command("show")(reading.show)
 app.command("report")(reading.report)
 app.command("recipes")(listing.recipes)
 app.command("algorithms")(listing.algorithms)
+app.command("sandbox")(sandbox)
 
 
 def _print_version(asked: bool) -> None:

@@ -27,7 +27,8 @@ class Problems(Table):
 
     source: str
     """A built-in task (`chain`, `countdown`), a .jsonl, .csv or .parquet file, the first two also with
-    .gz behind, `hub:owner/name` for a data set of the hub (extra `data`), or `file.py:function`."""
+    .gz behind, `hub:owner/name` for a data set of the hub (extra `data`), `reasoning-gym:TASK` (extra
+    `reasoning-gym`), or `file.py:function`."""
     options: dict[str, Any] = {}
     """Arguments of a built-in task or of the function, for example `{ numbers = [3, 4] }`."""
     prompt: str = "prompt"
@@ -167,8 +168,9 @@ class Sampled(Stage):
     """The share of a step's answers for which a reward function may fail; more of them end the run."""
     max_new_tokens: PositiveInt = 256
     """The most tokens an answer may have."""
-    slots: PositiveInt = 64
-    """How many answers are sampled side by side; changes memory and speed, never an answer."""
+    slots: Count = 0
+    """How many answers are sampled side by side; changes memory and speed, never an answer. 0: as suits
+    the device: 64 on a CPU, 256 on a GPU."""
 
     @field_validator("rewards", mode="before")
     @classmethod
@@ -188,7 +190,7 @@ class Supervised(Stage):
     """Demonstrations per update."""
     tokens_per_microbatch: Count = 0
     """The most tokens one forward pass holds; changes memory and speed, never the gradient's sum.
-    0: as suits the device: 2,048 on a CPU, whose cache holds the activations then, 16,384 on a GPU."""
+    0: as suits the device: 2,048 on a CPU, whose cache holds the activations then, 8,192 on a GPU."""
     optimizer: Optimizer = Optimizer(learning_rate=1e-5, schedule="cosine")
     """The optimizer of this stage; it starts fresh."""
 
@@ -217,7 +219,7 @@ class Reinforce(Sampled):
     """The least and the most that the total reward counts, after it was scaled."""
     tokens_per_microbatch: Count = 0
     """The most tokens one forward pass holds; changes memory and speed, never the gradient's sum.
-    0: as suits the device: 2,048 on a CPU, whose cache holds the activations then, 16,384 on a GPU."""
+    0: as suits the device: 2,048 on a CPU, whose cache holds the activations then, 8,192 on a GPU."""
     show_every: PositiveInt = 10
     """Steps between two groups shown in the terminal."""
     optimizer: Optimizer = Optimizer()

@@ -22,7 +22,7 @@ from transformers import AttentionInterface
 
 from cohort.data.packing import Row
 from cohort.errors import ModelError
-from cohort.policy.flex import Flex
+from cohort.policy.flex import NARROWEST, Flex
 from cohort.policy.shared import Sharing
 
 NAME = "cohort"
@@ -116,7 +116,7 @@ class Packed:
         """See Layout. Keys of a prompt are copied to its answers where that cannot be avoided only."""
         if self._sharing is not None and not 0 < window < self.longest:
             return self._sharing.attend(query, key, value, scale=scale)
-        if self._flex is not None:
+        if self._flex is not None and query.shape[-1] >= NARROWEST:
             return self._flex.attend(query, key, value, scale=scale, window=window)
         if self._masked is None:
             self._masked = _Masked(self._row, self.prefix, self._device)

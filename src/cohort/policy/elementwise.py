@@ -1,7 +1,7 @@
 """What a decoder layer does between its matrix products: norm, rotation, gate, each with its gradient.
 
 One pass over memory each where there are compiled kernels (`native/kernels.c`), torch's operations
-elsewhere. Kept for the gradients are inputs, and one number per row.
+elsewhere; off the CPU torch's own fused norm. Kept for the gradients are inputs, and one number per row.
 
     T tokens of a row, H heads of width D, f feed-forward width.
 """
@@ -43,7 +43,7 @@ class _Rotate(torch.autograd.Function):
 
 def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
     """x / sqrt(mean(x^2) + epsilon) * weight over the last dimension, sums in float32."""
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() and x.device.type == "cpu":
         return cast(Callable[..., Tensor], _RMSNorm.apply)(x, weight, epsilon)
     if native.suits(x, weight):
         out = torch.empty_like(x)

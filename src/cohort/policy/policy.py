@@ -20,7 +20,7 @@ from cohort.data.packing import Row
 from cohort.data.records import Problem
 from cohort.errors import DataError, ModelError
 from cohort.policy import native
-from cohort.policy.attention import Layout, Packed
+from cohort.policy.attention import Heads, Layout, Packed
 from cohort.policy.bounded import Chats
 from cohort.policy.head import token_logprobs
 from cohort.policy.panels import Panels
@@ -28,7 +28,7 @@ from cohort.policy.products import Weights, packed, product
 from cohort.policy.trunk import trunk_of
 
 ROW_TOKENS = {"cpu": 2048}
-"""Tokens of a row on a device whose activations should stay in its cache; 16,384 elsewhere."""
+"""Tokens of a row on a device whose activations should stay in its cache; 8,192 elsewhere."""
 
 
 class Policy:
@@ -49,6 +49,8 @@ class Policy:
         """Token ids that end an answer."""
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
         """The longest sequence the model can hold, in tokens."""
+        self.kept: dict[object, object] = {}
+        """What its users keep from one time to the next, by their own keys: memory, recorded steps."""
 
     @property
     def model(self) -> PreTrainedModel:
@@ -94,9 +96,20 @@ class Policy:
             else self._head.product(hidden, bias)
         )
 
+    @property
+    def steps_have_fixed_shapes(self) -> bool:
+        """Whether a decode step can be the same operations on the same memory every time."""
+        trunk = self._trunk
+        return trunk is not None and trunk.steady and not 0 < trunk.window < self.context
+
+    def layers_and_heads(self) -> tuple[int, Heads]:
+        """How many layers there are, and the heads of each; of a written-out trunk alone."""
+        assert self._trunk is not None, "this model's layers are its own"
+        return self._trunk.shape
+
     def row_tokens(self, asked: int) -> int:
         """The most tokens of a forward pass: as asked, or for 0 as many as suit the device."""
-        return asked or ROW_TOKENS.get(self.device.type, 16384)
+        return asked or ROW_TOKENS.get(self.device.type, 8192)
 
     def panels(self, longest: int) -> Panels | None:
         """What a compiled decode step over so many positions reads; None where there is no such step."""

@@ -5,6 +5,9 @@ fast with a row's thousand tokens, and twice with the few of a decode step once 
 reads them (docs/LOG.md). So float32 goes to oneDNN where there is one; `Weights.pack` lays a copy out
 for sampling, in bfloat16 too, and `unpack` drops it before the weights change.
 
+A processor without instructions for bfloat16 takes six times as long for such a product as for the same
+in float32: there the operands are widened, and the result is rounded once, which is what the instructions do.
+
     T tokens, d width of the input, n of the output.
 """
 
@@ -35,9 +38,34 @@ def _onednn() -> Any | None:
     return operations if known and hasattr(operations, "_linear_pointwise") else None
 
 
+@cache
+def _has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 by itself."""
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return supported is not None and bool(supported())
+
+
+def emulated(x: Tensor) -> bool:
+    """Whether products of this tensor are better widened to float32."""
+    return x.dtype == torch.bfloat16 and x.device.type == "cpu" and not _has_bfloat16()
+
+
+def _wide(x: Tensor | None) -> Tensor | None:
+    return None if x is None else x.float()
+
+
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x W^T + b, not to be differentiated: [T, d], [n, d], [n] or None -> [T, n]."""
+    if emulated(x):
+        return product(x.float(), weight.float(), _wide(bias)).to(x.dtype)
     return _product(x, weight, bias) if _worthwhile(x, weight) else linear(x, weight, bias)
+
+
+def outer(gradient: Tensor, x: Tensor) -> Tensor:
+    """The gradient of a product's weights, G^T x: [T, n], [T, d] -> [n, d]."""
+    if emulated(x):
+        return (gradient.T.float() @ x.float()).to(x.dtype)
+    return gradient.T @ x
 
 
 def _worthwhile(x: Tensor, weight: Tensor) -> bool:
@@ -77,7 +105,8 @@ class Weights:
         if operations is None or plain.device.type != "cpu":
             return
         if plain.dtype in (torch.float32, torch.bfloat16):
-            self._packed = operations._reorder_linear_weight(plain.detach(), ROWS_EXPECTED)
+            plain = plain.detach().float() if emulated(plain) else plain.detach()
+            self._packed = operations._reorder_linear_weight(plain, ROWS_EXPECTED)
 
     def unpack(self) -> None:
         """Drop the copy."""
@@ -87,6 +116,8 @@ class Weights:
         """x W^T + b, not to be differentiated: [T, d] -> [T, n]."""
         if self._packed is None or not _large(x, self.plain):
             return product(x, self.plain, bias)
+        if emulated(x):
+            return _product(x.float(), self._packed, _wide(bias)).to(x.dtype)
         return _product(x, self._packed, bias)
 
     def added(self, stream: Tensor, x: Tensor) -> Tensor:
@@ -95,6 +126,8 @@ class Weights:
             return cast(Callable[..., Tensor], _Added.apply)(stream, x, self.plain)
         if self._packed is None or not _large(x, self.plain):
             return _added(stream, x, self.plain)
+        if emulated(x):
+            return _sum(stream.float(), x.float(), self._packed).to(x.dtype)
         return _sum(stream, x, self._packed)
 
 
@@ -111,6 +144,8 @@ def packed(weights: Sequence[Weights]) -> Iterator[None]:
 
 
 def _added(stream: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    if emulated(x):
+        return _added(stream.float(), x.float(), weight.float()).to(x.dtype)
     if _worthwhile(x, weight):
         return _sum(stream, x, weight)
     return torch.addmm(stream, x, weight.t())
@@ -126,4 +161,4 @@ class _Added(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
         (gradient,) = gradients
         x, weight = ctx.saved_tensors
-        return gradient, product(gradient, weight.t()), gradient.t() @ x
+        return gradient, product(gradient, weight.t()), outer(gradient, x)

@@ -28,7 +28,7 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3ForCausalLM
 from cohort.policy.attention import Heads, Layout, WholeLayout
 from cohort.policy.elementwise import gated, rms_norm, rotate
 from cohort.policy.panels import LayerPanels, Panels, laid_out
-from cohort.policy.products import Weights, product
+from cohort.policy.products import Weights, outer, product
 
 KNOWN = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
 """Exactly these classes: a subclass may do something else."""
@@ -95,7 +95,7 @@ class _JointLinear(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         (gradient,) = gradients
         x, weight = ctx.saved_tensors
-        of_weight = (gradient.T @ x).split(ctx.rows)
+        of_weight = outer(gradient, x).split(ctx.rows)
         of_bias = gradient.sum(0).split(ctx.rows) if ctx.biased else ()
         return product(gradient, weight.t()), None, None, None, *of_weight, *of_bias
 
@@ -209,6 +209,11 @@ class Trunk:
     def width(self) -> int:
         """Of a head."""
         return self._layers[0].heads.width
+
+    @property
+    def shape(self) -> tuple[int, Heads]:
+        """How many layers there are, and the heads of each."""
+        return len(self._layers), self._layers[0].heads
 
     @property
     def steady(self) -> bool:

@@ -99,6 +99,6 @@ def _normal(text: str) -> str:
 
 
 def _has_whole_form(text: str) -> bool:
-    match = _WHOLE_FORM.fullmatch(text)
     tags = ("<think>", "</think>", "<answer>", "</answer>")
-    return match is not None and all(text.count(tag) == 1 for tag in tags)
+    once = all(text.count(tag) == 1 for tag in tags)  # or the pattern takes quadratic time
+    return once and _WHOLE_FORM.fullmatch(text) is not None

@@ -12,48 +12,26 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cohort.data import keyed
 from cohort.data.packing import Family, pack
 from cohort.data.records import Rollout
 from cohort.errors import DataError
-from cohort.policy import native
 from cohort.policy.policy import Policy
+from cohort.rollout.choice import drawn, likeliest
 from cohort.rollout.decode import Decoding, Prefilling, Stepping
+from cohort.rollout.group_round import GroupRound
+from cohort.rollout.request import Request, Sampling
 from cohort.rollout.slots import Slots
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A prompt to answer: its name in messages, its tokens [p], and the key of its randomness."""
-
-    name: str
-    prompt: NDArray[np.int32]
-    key: tuple[keyed.Part, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampling:
-    """How to sample. `greedy` takes the likeliest token and draws nothing.
-
-    temperatures: of the answers of a group in turn; one for all, or as many as one likes.
-    """
-
-    rollouts_per_prompt: int
-    max_new_tokens: int
-    temperatures: tuple[float, ...] = (1.0,)
-    greedy: bool = False
-    slots: int = 64
-
 
 Progress = Callable[[int, int], None]
 """Told how many answers are finished, and of how many."""
+SLOTS = {"cpu": 64}
+"""Answers side by side where none are asked for; 256 elsewhere."""
 
 
 def sample(
@@ -74,8 +52,15 @@ def sample(
                 f"model's context is {policy.context}",
                 "shorten the prompt, or use a model with a longer context",
             )
+    if not requests:
+        return []
+    told = progress or (lambda done, total: None)
+    sampling = replace(sampling, slots=sampling.slots or SLOTS.get(policy.device.type, 256))
+    asked = sampling.compiled or policy.device.type == "cuda"
+    by_groups = asked and policy.steps_have_fixed_shapes
     with torch.inference_mode(), policy.packed():
-        return _Round(policy, requests, sampling, progress).run()
+        kind = GroupRound if by_groups else _Round
+        return kind(policy, requests, sampling, told).run()
 
 
 class _Round:
@@ -86,10 +71,10 @@ class _Round:
         policy: Policy,
         requests: Sequence[Request],
         sampling: Sampling,
-        progress: Progress | None,
+        progress: Progress,
     ) -> None:
         self._policy, self._requests, self._sampling = policy, requests, sampling
-        self._progress = progress or (lambda done, total: None)
+        self._progress = progress
         members = sampling.rollouts_per_prompt
         self._waiting = deque((r, m) for r in range(len(requests)) for m in range(members))
         self._total = len(self._waiting)
@@ -181,18 +166,11 @@ class _Round:
 
     def _choose(self, lanes: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
         """The next token of each of these lanes, and its log-probability."""
-        slots = self._slots
-        if not self._sampling.greedy and native.suits(logits):
-            return native.draw(logits, slots.temperatures(lanes), slots.uniforms(lanes))
-        logits = logits.float()
-        if self._heated and not self._sampling.greedy:
-            logits = logits / slots.temperatures(lanes)[:, None]
-        logprobs = logits.log_softmax(-1)
         if self._sampling.greedy:
-            tokens = logits.argmax(-1)
-        else:
-            tokens = inverse_transform(logprobs.exp(), slots.uniforms(lanes))
-        return tokens, logprobs.gather(1, tokens[:, None])[:, 0]
+            return likeliest(logits)
+        slots = self._slots
+        heats, uniforms = slots.temperatures(lanes), slots.uniforms(lanes)
+        return drawn(logits, heats, uniforms, heated=self._heated)
 
     def _finish(self, lane: int, *, ended: bool) -> None:
         policy, out = self._policy, self._slots.release(lane)
@@ -205,15 +183,3 @@ class _Round:
             version=policy.version,
             temperature=temperatures[out.member % len(temperatures)],
         )
-
-
-def inverse_transform(probabilities: Tensor, uniforms: Tensor) -> Tensor:
-    """The token at which the cumulative distribution first exceeds the uniform: [B, V], [B] -> [B].
-
-    In float64, so that a token's chance is right to the last bit of its float32 probability. The
-    probabilities need not add up to 1: the uniform is taken of their sum.
-    """
-    cumulative = probabilities.cumsum(-1, dtype=torch.float64)
-    target = uniforms * cumulative[:, -1]
-    tokens = torch.searchsorted(cumulative, target[:, None], right=True)[:, 0]
-    return tokens.clamp(max=probabilities.shape[-1] - 1)

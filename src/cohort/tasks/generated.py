@@ -92,12 +92,17 @@ def make_task(name: str, task: Callable[..., Any], options: Mapping[str, Any], c
                 f'the task {name} has no option "{legible(option)}"; it has {", ".join(known)}',
                 f'did you mean "{near}"?' if near else "see the tasks in the documentation",
             )
+    check_held_out(count)
+    return task(**options, held_out_problems=count)
+
+
+def check_held_out(count: int) -> None:
+    """Raise DataError for more problems than can be made before a run begins."""
     if count > MOST_HELD_OUT:
         raise DataError(
             f"problems.held_out_problems is {count}: they are all made before a run begins",
             f"hold out at most {MOST_HELD_OUT:,} problems of a task; 200 is the default",
         )
-    return task(**options, held_out_problems=count)
 
 
 def whole(task: str, option: str, value: object, low: int, high: int) -> int:

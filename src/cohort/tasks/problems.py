@@ -23,6 +23,8 @@ from cohort.tasks.chain import Chain
 from cohort.tasks.countdown import Countdown
 from cohort.tasks.finite import Finite
 from cohort.tasks.generated import make_task
+from cohort.tasks.reasoning_gym import ReasoningGym
+from cohort.tasks.reasoning_gym_items import PREFIX
 
 
 class ProblemSource(Protocol):
@@ -67,7 +69,7 @@ def open_source(options: Problems, base: Path) -> ProblemSource:
     and hub data sets without the extra `data`.
     """
     source = options.source
-    if source in BUILT_IN:
+    if source in BUILT_IN or source.startswith(PREFIX):
         return _open_task(options)
     if source.startswith(HUB) or is_function(source) or suffix_of(source):
         others = read_held_out_rows(options, base) if options.held_out else []
@@ -75,7 +77,7 @@ def open_source(options: Problems, base: Path) -> ProblemSource:
     near = nearest(source, BUILT_IN)
     raise DataError(
         f'there is no task "{legible(source)}"; there are {", ".join(BUILT_IN)}; or name a file '
-        f'({", ".join(READERS)}), "hub:owner/name" or "file.py:function"',
+        f'({", ".join(READERS)}), "hub:owner/name", "{PREFIX}TASK" or "file.py:function"',
         f'did you mean "{near}"?' if near else "a file is named with its suffix",
     )
 
@@ -88,7 +90,7 @@ def given_rows(options: Problems, rows: Sequence[Mapping[str, Any]]) -> ProblemS
 
 
 def _open_task(options: Problems) -> ProblemSource:
-    """A built-in task, its prompts put into other words where the options ask for it."""
+    """A task, its prompts put into other words where the options ask for it."""
     default = Problems(source=options.source)
     for name in NOT_FOR_TASKS:
         if getattr(options, name) != getattr(default, name):
@@ -96,10 +98,18 @@ def _open_task(options: Problems) -> ProblemSource:
                 f"problems.{name} is for rows; {options.source} is a built-in task",
                 "leave it out; template, system and chat work with tasks too",
             )
+    task = _task(options)
+    return Worded(task, options) if options.template or options.system or options.chat else task
+
+
+def _task(options: Problems) -> ProblemSource:
+    if options.source.startswith(PREFIX):
+        name = options.source.removeprefix(PREFIX)
+        return ReasoningGym(name, options.options, options.held_out_problems)
     task: ProblemSource = make_task(
         options.source, BUILT_IN[options.source], options.options, options.held_out_problems
     )
-    return Worded(task, options) if options.template or options.system or options.chat else task
+    return task
 
 
 @final

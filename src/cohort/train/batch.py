@@ -133,7 +133,10 @@ def _flat(
 
     return Batch(
         rows=tuple(
-            pack(row) for row in even_cut(kept, tokens_per_row=cutting.tokens_per_microbatch)
+            pack(row)
+            for row in even_cut(
+                kept, tokens_per_row=cutting.tokens_per_microbatch, device=cutting.device
+            )
         ),
         advantages=_joined(advantages, device),
         weights=by_token(weights),

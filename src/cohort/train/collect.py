@@ -20,7 +20,8 @@ from cohort.errors import DivergedError
 from cohort.objective.algorithms import Algorithm
 from cohort.policy.policy import Policy
 from cohort.rewards.score import score_groups
-from cohort.rollout.sampler import Request, Sampling, sample
+from cohort.rollout.request import Request, Sampling
+from cohort.rollout.sampler import sample
 from cohort.train.credit import penalized, select
 from cohort.train.failures import asking_metrics, check_failures, warn_of_failures
 from cohort.train.journal import Entry

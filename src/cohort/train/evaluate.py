@@ -15,7 +15,8 @@ from cohort.report.statistics import summarize_evaluation
 from cohort.rewards.functions import RewardFunction
 from cohort.rewards.isolation.runner import Runner
 from cohort.rewards.score import score_groups
-from cohort.rollout.sampler import Request, Sampling, sample
+from cohort.rollout.request import Request, Sampling
+from cohort.rollout.sampler import sample
 from cohort.train.failures import asking_metrics, check_failures
 from cohort.train.stage import StageContext
 from cohort.train.state import Cost

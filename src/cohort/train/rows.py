@@ -32,7 +32,7 @@ class Rows(Generic[Seen]):
     ) -> tuple[list[Gradients], list[Seen]]:
         """One gradient for each thread, to be added in order, and what was kept of each row."""
         threads = torch.get_num_threads()
-        shares = _shares(rows, threads if self._parameters[0].device.type == "cpu" else 1)
+        shares = _shares(rows, workers(self._parameters[0].device))
         if len(shares) == 1:
             found = [self._share(rows, shares[0], loss)]
         else:
@@ -64,13 +64,20 @@ class Rows(Generic[Seen]):
         return total, kept
 
 
-def even_cut(families: Sequence[Family], *, tokens_per_row: int) -> list[list[Family]]:
+def workers(device: torch.device) -> int:
+    """How many rows are computed at a time: one by each thread on a CPU, else one."""
+    return torch.get_num_threads() if device.type == "cpu" else 1
+
+
+def even_cut(
+    families: Sequence[Family], *, tokens_per_row: int, device: torch.device
+) -> list[list[Family]]:
     """Families cut into rows of at most `tokens_per_row`, as many that each thread has its share.
 
     Rows come out about equally long, give or take half of a family; a family that does not fit is
     split as `cut` does it.
     """
-    threads = torch.get_num_threads()
+    threads = workers(device)
     total = sum(family.size for family in families)
     if not total:
         return list(cut(families, tokens_per_row=tokens_per_row))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from cohort.config.recipe import Model
 from cohort.data.records import Problem
 from cohort.policy.load import load_policy
-from cohort.rollout.sampler import Request, Sampling, sample
+from cohort.rollout.request import Request, Sampling
+from cohort.rollout.sampler import sample
 from cohort.train.plan import check_prompt
 
 

@@ -66,7 +66,7 @@ def imitate(
     """One update: every answer token of the step weighs the same, however the step is cut."""
     tokens = sum(len(f.members[0].tokens) for f in families)
     updater.clear()
-    pieces = even_cut(families, tokens_per_row=tokens_per_microbatch)
+    pieces = even_cut(families, tokens_per_row=tokens_per_microbatch, device=policy.device)
 
     def share(row: Row) -> tuple[Tensor, float]:
         logprobs, _ = policy.logprobs(row)

@@ -10,14 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-End = Literal["exited", "signal", "wall", "cpu", "memory", "output", "disk", "refused"]
+End = Literal[
+    "exited", "signal", "refused", "stopped",
+    "wall", "cpu", "memory", "output", "disk", "processes",
+]  # fmt: skip
 """exited: by itself, with `code`. signal: killed by its own doing, `code` is the signal. refused: by
-the kernel's filter. The others name the limit that it ran into."""
+the kernel's filter. stopped: by us, its session was closed. The others name the limit that it ran into.
+A program that we killed has the code 9. `disk`: it failed when what it may write was full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a program may use, all of its processes together."""
+    """What a program may use, all of its processes together.
+
+    processes: with their threads. output_bytes: stdout and stderr. disk_bytes, files: what it may
+    write beside the files it is given; in the tier "landlock" it may write none.
+    """
 
     wall_seconds: float = 10.0
     cpu_seconds: float = 10.0
@@ -32,8 +40,9 @@ class Limits:
 class Program:
     """Files of a work folder, by relative name, and the command that is run in it.
 
-    command: its first word is an absolute path, or "python": the interpreter, isolated (-I -S).
-    readable: folders that the program may read and run from beside the system's own.
+    command: its first word is an absolute path, or "python": the interpreter, isolated, without
+    site-packages and with a fixed hash seed. The work folder is where it starts, and is not imported from.
+    readable: folders and files that the program may read and run from beside the system's own.
     """
 
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -54,3 +63,10 @@ class Report:
     seconds: float
     peak_memory_bytes: int
     tier: str
+
+
+def shown(content: bytes) -> str:
+    """Output of a program as a terminal may be given it: what is no text, or moves a cursor, is escaped."""
+    text = content.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    kept = (c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+    return "".join(kept)
