@@ -151,6 +151,18 @@ def test_minibatches_share_the_groups_and_each_counts_its_own(parts):
         assert float(batch.weights.sum()) == pytest.approx(1.0)
 
 
+def test_a_step_may_end_at_a_token_instead_of_a_character():
+    one, process = group([0.0, 0.0], [4, 4], seed=1), choose("grpo-process", {})
+    steps = (((2, 1.0), (4, 0.0)), ((1, 0.5),))
+    characters = replace(one, scores=tuple(Score(0.5, {}, steps=own) for own in steps))
+    tokens = replace(one, scores=tuple(Score(0.5, {}, token_steps=own) for own in steps))
+    right = credit([characters], process, token_at=lambda _, end: end - 1)
+    found = credit([tokens], process, token_at=lambda _, end: 0)
+    for ours, theirs in zip(found.advantages, right.advantages, strict=True):
+        assert ours.tolist() == theirs.tolist()
+    assert right.advantages[0][1] != right.advantages[0][2]
+
+
 def test_rewards_of_steps_are_normalized_together_and_summed_from_the_end():
     one = group([0.0, 0.0], [4, 4], seed=1)
     scores = (Score(0.5, {}, steps=((2, 1.0), (4, 0.0))), Score(0.0, {}, steps=((1, 0.5),)))

@@ -12,6 +12,8 @@ FEWEST = {
     "hostile_checkpoints": 40,
     "not_finite": 15,
     "same_seed": 6,
+    "reward_faults": 7,
+    "reward_failures": 44,
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from cohort.data.store import refusing_database
@@ -56,6 +57,11 @@ class Asked:
                 "INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?)",
                 (key, function, kind, reason, time.time()),
             )
+
+    def release(self, keys: Iterable[str]) -> None:
+        """Let these out of quarantine."""
+        with self._turn, refusing_database():
+            self._db.executemany("DELETE FROM quarantine WHERE key = ?", [(key,) for key in keys])
 
     def close(self) -> None:
         """Let go of the file."""

@@ -140,7 +140,7 @@ def _sampled(
         )
         groups += select(made, algorithm)
         greedy_tokens += tokens
-        check_failures(groups, options.failures_allowed)
+        check_failures(groups, options.failures_allowed, context.runner)
         if _useful(groups) >= wanted:
             break
     groups = _without_surplus(groups, wanted)

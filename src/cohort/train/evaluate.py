@@ -70,7 +70,7 @@ def measure(
         for problem, request, first, others in zip(problems, requests, greedy, drawn, strict=True)
     ]
     scored = score_groups(groups, rewards, runner)
-    check_failures(scored, options.failures_allowed)
+    check_failures(scored, options.failures_allowed, runner)
     return [answer for group in scored for answer in _answers(group, options)], scored
 
 

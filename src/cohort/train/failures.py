@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from cohort.data.records import UNSCORABLE, Group
 from cohort.errors import RewardsFailedError, legible
 from cohort.rewards.isolation.asking import Account
+from cohort.rewards.isolation.runner import Runner
 from cohort.train.stage import StageContext
 
 MOST_REASONS = 2
 """Reasons that a message shows, the most frequent kinds first."""
 
 
-def check_failures(groups: Sequence[Group], allowed: float) -> None:
+def check_failures(groups: Sequence[Group], allowed: float, runner: Runner | None = None) -> None:
     """Raise RewardsFailedError where a function failed for more than this share of the answers."""
     total = sum(len(group.scores) for group in groups)
     for function, failures in _failures(groups).items():
@@ -27,6 +28,8 @@ def check_failures(groups: Sequence[Group], allowed: float) -> None:
                 f"failures_allowed is {allowed:g}",
                 *(f"  {line}" for line in _shown(failures)),
             ]
+            if runner is not None:
+                runner.blame_functions()
             raise RewardsFailedError(
                 "\n".join(lines),
                 "mend what it runs on, then give the same command again: it goes on from the last "

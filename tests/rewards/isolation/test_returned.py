@@ -79,7 +79,7 @@ def test_a_wrong_count_is_a_failure_of_all() -> None:
     )
 )
 def test_what_goes_to_a_worker_arrives_as_it_was(value: Any) -> None:
-    there = arrived(json.loads(json.dumps(carried(value))))
+    there = arrived(json.dumps(carried(value)))
     assert there == value
     assert type(there) is type(value)
 

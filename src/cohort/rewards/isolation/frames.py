@@ -20,7 +20,7 @@ LENGTH = struct.Struct(">I")
 MOST_BYTES = 256 << 20
 """A longer message is taken for garbage."""
 
-SIMPLE = (str, int, float, bool, type(None))
+SIMPLE = frozenset({str, int, float, bool, type(None)})
 
 
 class GarbledError(Exception):
@@ -34,10 +34,14 @@ def packed(message: object) -> bytes:
 
 
 class Inbox:
-    """Bytes as they arrive, and the messages that they make."""
+    """Bytes as they arrive, and the messages that they make.
 
-    def __init__(self) -> None:
+    carried: whether they hold values that were `carried`, which are made again.
+    """
+
+    def __init__(self, *, carried: bool = False) -> None:
         self._data = bytearray()
+        self._hook = _arrived if carried else None
 
     def add(self, data: bytes) -> None:
         """Some bytes more."""
@@ -55,7 +59,7 @@ class Inbox:
         data = bytes(self._data[LENGTH.size : LENGTH.size + length])
         del self._data[: LENGTH.size + length]
         try:
-            message = json.loads(data)
+            message = json.loads(data, object_hook=self._hook)
         except (ValueError, RecursionError) as error:
             raise GarbledError(str(error)[:100]) from error
         if not isinstance(message, dict):
@@ -72,6 +76,8 @@ def carried(value: object) -> Any:
         return _carried_mapping(value)
     match value:
         case list():
+            if SIMPLE.issuperset(map(type, value)):
+                return value
             return [carried(one) for one in value]
         case tuple() | set() | frozenset():
             return {"~": _nearest(kind), "is": [carried(one) for one in value]}
@@ -96,22 +102,23 @@ def _carried_mapping(value: Mapping[Any, object]) -> Any:
     return {"~": "dict", "is": [[carried(key), carried(one)] for key, one in value.items()]}
 
 
-def arrived(value: Any) -> Any:
-    """What was carried."""
-    if isinstance(value, list):
-        return [arrived(one) for one in value]
-    if not isinstance(value, dict):
-        return value
+def arrived(text: str) -> Any:
+    """What was carried in this JSON."""
+    return json.loads(text, object_hook=_arrived)
+
+
+def _arrived(value: dict[str, Any]) -> Any:
+    """The value that an object stands for; what is within it is there already."""
     kind = value.get("~")
     if kind is None:
-        return {key: arrived(one) for key, one in value.items()}
+        return value
     inner = value["is"]
     if kind == "dict":
-        return {arrived(key): arrived(one) for key, one in inner}
+        return dict(inner)
     if kind == "bytes":
         return base64.b64decode(inner)
     made = {"tuple": tuple, "set": set, "frozenset": frozenset}.get(kind)
-    return made(arrived(inner)) if made else _TEXTS[kind](inner)
+    return made(inner) if made else _TEXTS[kind](inner)
 
 
 _BY_TEXT = {

@@ -71,9 +71,14 @@ class Runner:
         return [found[number] for number in range(len(batches))]
 
     def accounts(self) -> dict[str, Account]:
-        """What asking each function cost since this was asked last."""
+        """What asking each function cost since this was asked last; a step is over."""
+        self._quarantine.settle()
         taken, self._accounts = self._accounts, {}
         return taken
+
+    def blame_functions(self) -> None:
+        """So much failed in this step that no answer is to blame: none stays in quarantine for it."""
+        self._quarantine.release()
 
     def close(self) -> None:
         """End all workers, whatever they do."""

@@ -19,7 +19,7 @@ from typing import Any
 from cohort.data.imported import import_function
 from cohort.errors import CohortError, RewardError
 from cohort.rewards.isolation.calling import Function, called, called_at_once, raised
-from cohort.rewards.isolation.frames import Inbox, arrived, packed
+from cohort.rewards.isolation.frames import Inbox, packed
 
 RECEIVED_BYTES = 1 << 16
 
@@ -32,7 +32,7 @@ class Connection:
     """The trainer, as a worker sees it."""
 
     def __init__(self, connected: socket.socket) -> None:
-        self._connected, self._inbox = connected, Inbox()
+        self._connected, self._inbox = connected, Inbox(carried=True)
         self._process, self._turn = os.getpid(), threading.Lock()
 
     def receive(self) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class _Functions:
 
 
 def _called(function: Function, request: Mapping[str, Any], connection: Connection) -> list[Any]:
-    calls = [arrived(keywords) for keywords in request["calls"]]
+    calls = request["calls"]
     if request["journal"]:
         calls = [{**keywords, "journal": connection} for keywords in calls]
     if request["at_once"]:
