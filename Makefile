@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: all setup demo test check bench prove versus-trl versus-vllm parity mutants docs clean
+.PHONY: all setup demo test check bench prove attacks versus-trl versus-vllm parity mutants docs clean
 all: check test
 
 setup: .venv/.development  ## the environment in .venv, with everything for development
@@ -40,6 +40,12 @@ parity: .venv-parity/.ready  ## our losses beside those of TRL 1.16, in an envir
 
 prove: .venv/.development  ## what is promised about runs, on thousands of cases; a quarter of an hour
 	$(BIN)/python -m proofs
+
+attacks: .venv/.development  ## programs that try to get out of the sandbox, a quarter of an hour
+	$(BIN)/python -m tests.attacks --tier namespaces
+	$(BIN)/python -m tests.attacks --tier namespaces --as-user
+	$(BIN)/python -m tests.attacks --tier landlock
+	$(BIN)/python -m tests.attacks --tier landlock --as-user
 
 mutants: .venv/.development  ## wrong signs, lost detaches, exchanged arguments: the tests must notice
 	$(BIN)/python -m tests.mutants --jobs 2 --out mutants.txt
