@@ -8,6 +8,7 @@ import pytest
 
 from cohort.errors import RewardError
 from cohort.rewards.built_in import BUILT_IN
+from cohort.rewards.code.found import python_in, rust_in
 from cohort.rewards.form_rules import choice, chosen_letter, json_form, matches, soft_format
 from cohort.rewards.json_schema import NotJson, check_schema, is_valid, read_json
 from cohort.rewards.rules import has_format
@@ -182,7 +183,11 @@ def given_to(text: str) -> dict[str, list]:
     return {"completions": [text], "answer": ["B is 1,234"], "completion_ids": [[1] * 9]}
 
 
-@pytest.mark.parametrize("name", [name for name in BUILT_IN if name != "matches"])
+NO_RULES = ("matches", "python", "rust", "classifier", "endpoint", "judge")
+"""A pattern of the user's; programs, models and services, which have deadlines instead."""
+
+
+@pytest.mark.parametrize("name", [name for name in BUILT_IN if name not in NO_RULES])
 def test_no_text_of_100_kb_takes_a_rule_long(name: str) -> None:
     slowest = 0.0
     for text in ADVERSARIAL:
@@ -190,3 +195,13 @@ def test_no_text_of_100_kb_takes_a_rule_long(name: str) -> None:
         BUILT_IN[name](**given_to(text))
         slowest = max(slowest, time.process_time() - began)
     assert slowest < 0.5
+
+
+@pytest.mark.parametrize("find", [python_in, rust_in])
+def test_no_text_of_100_kb_hides_its_program_for_long(find) -> None:
+    slowest = 0.0
+    for text in ADVERSARIAL:
+        began = time.process_time()
+        find(text)
+        slowest = max(slowest, time.process_time() - began)
+    assert slowest < 2.0

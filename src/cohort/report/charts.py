@@ -7,6 +7,7 @@ line, and a curve of one point, of equal points or of none is drawn too.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from html import escape
 
@@ -42,11 +43,11 @@ def thinned(points: Points) -> tuple[list[tuple[int, float | None]], int]:
 def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
     """Round numbers that span low to high: multiples of 1, 2 or 5 times a power of ten."""
     assert low < high, (low, high)
-    rough = (high - low) / count
+    rough = max((high - low) / count, sys.float_info.min)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [number * step for number in range(first, last + 1)]
+    return [number * step for number in range(first, max(last, first + 1) + 1)]
 
 
 def value_range(values: Sequence[float]) -> tuple[float, float]:

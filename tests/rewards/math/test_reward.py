@@ -81,7 +81,7 @@ def test_a_second_opinion_that_does_not_come_is_killed(installed: None) -> None:
     silent = said(rf"\boxed{{{tower}}}", "5")
     assert isinstance(silent, Unscorable)
     assert "no second opinion" in silent.reason
-    assert time.monotonic() - began < 3 * second.WALL_SECONDS
+    assert time.monotonic() - began < 10 * second.WALL_SECONDS
 
 
 def test_what_is_no_latex_never_reaches_the_second_opinion() -> None:

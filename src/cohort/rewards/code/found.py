@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
 from cohort.rewards.reading import CLOSE_THINK, OPEN_THINK
 
 PYTHON, RUST = ("python", "py", "python3"), ("rust", "rs")
-_FENCED = re.compile(
-    r"^[ ]{0,3}(`{3,})[ ]*([^\s`]*)[^\n`]*\n(.*?)^[ ]{0,3}\1`*[ \t]*$", re.DOTALL | re.MULTILINE
-)
+_OPENING = re.compile(r" {0,3}(`{3,}) *([^\s`]*)[^`]*")
+_CLOSING = re.compile(r" {0,3}(`{3,})[ \t]*")
 
 
 def python_in(text: str) -> str | None:
@@ -48,7 +48,24 @@ def _after_thinking(text: str) -> str:
 
 
 def _fenced(text: str, languages: tuple[str, ...]) -> str | None:
-    blocks = [(name.lower(), inside) for _, name, inside in _FENCED.findall(text)]
+    blocks = list(_blocks(text))
     named = [inside for name, inside in blocks if name in languages]
     unnamed = [inside for name, inside in blocks if not name]
     return (named or unnamed or [None])[-1]
+
+
+def _blocks(text: str) -> Iterator[tuple[str, str]]:
+    """Language and inside of every whole block, line by line: no text takes long."""
+    fence, language, inside = "", "", []
+    for line in text.split("\n"):
+        if not fence:
+            opening = _OPENING.fullmatch(line)
+            if opening is not None:
+                fence, language, inside = opening[1], opening[2].lower(), []
+            continue
+        closing = _CLOSING.fullmatch(line)
+        if closing is not None and len(closing[1]) >= len(fence):
+            yield language, "".join(f"{own}\n" for own in inside)
+            fence = ""
+        else:
+            inside.append(line)
