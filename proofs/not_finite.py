@@ -72,6 +72,8 @@ def _one(
     arguments = ("train", str(file), "--run", str(folder / "run"), "--quiet")
     code = forked(partial(_injected, inject, moment, arguments), log=log)
     said = log.read_text() + "".join(_events(folder / "run"))
+    if codes == (2, 0):  # a mistake of the function in the first step, a failure that is counted later
+        codes = codes[:1] if moment == 1 else codes[1:]
     if code not in codes:
         return f"exit {code}, not {codes}: {said[-300:]}"
     if words not in " ".join(said.split()):
@@ -269,8 +271,8 @@ def _after_update(due: Due) -> None:
 Place = tuple[Callable[[Due], None], str, tuple[int, ...]]
 
 PLACES: dict[str, Place] = {
-    "a reward is NaN": (partial(_reward, NAN), 'reward "format" returned nan', (2,)),
-    "a reward is infinite": (partial(_reward, INF), 'reward "format" returned inf', (2,)),
+    "a reward is NaN": (partial(_reward, NAN), "returned nan", (2, 0)),
+    "a reward is infinite": (partial(_reward, INF), "returned inf", (2, 0)),
     "an advantage": (_advantage, "the advantage of problem", (0,)),
     "a token's weight": (_weight_of_token, "the weight of problem", (0,)),
     "the sampler's log-probability": (_sampler, "the sampler's log-probability of an answer", (0,)),

@@ -40,7 +40,7 @@ shmget 29 194; shmat 30 196; shmctl 31 195; shmdt 67 197; semget 64 190; semop 6
 semtimedop 220 192; msgget 68 186; msgsnd 69 189; msgrcv 70 188; msgctl 71 187; mq_open 240 180
 mq_unlink 241 181; mq_timedsend 242 182; mq_timedreceive 243 183; mq_notify 244 184
 mq_getsetattr 245 185; remap_file_pages 216 234; socket 41 198; bind 49 200; connect 42 203
-listen 50 201; accept 43 202; accept4 288 242; setsockopt 54 208; flock 73 32
+listen 50 201; accept 43 202; accept4 288 242; setsockopt 54 208
 """
 
 _FORBIDDEN_BARE = """
@@ -53,7 +53,7 @@ sendmsg 46 211; sendmmsg 307 269; capget 125 90
 """
 
 _LACKING = """
-clone3 435 435; splice 275 76; tee 276 77; vmsplice 278 75; sendfile 40 71
+clone3 435 435; splice 275 76; tee 276 77; vmsplice 278 75; sendfile 40 71; flock 73 32
 """
 
 _LACKING_BARE = """
@@ -89,7 +89,7 @@ def _table(text: str) -> dict[str, tuple[int, int]]:
 
 FORBIDDEN = _table(_FORBIDDEN)
 """In every tier: mounts, namespaces, other processes, sockets and how much they buffer, clocks, keys,
-memory that nobody counts, and locks, which are felt by who else reads the file."""
+memory that nobody counts."""
 
 FORBIDDEN_BARE = _table(_FORBIDDEN_BARE)
 """Where Landlock is the only wall: new processes, signals, what it does not guard (metadata), and
@@ -97,7 +97,8 @@ descriptors on their way from socket to socket, whose memory nobody would find."
 
 LACKING = dict.fromkeys(_table(_LACKING), errno.ENOSYS)
 """In every tier, what seems not to exist, and the error that makes libraries do without: `clone3` hides
-its flags; pages that are moved between pipes and sockets are kept by who is charged for a byte of them."""
+its flags; pages that are moved between pipes and sockets are kept by who is charged for a byte of them;
+locks are felt by who else reads the file, and cargo goes on without where there are none."""
 
 LACKING_BARE = {
     "openat2": errno.ENOSYS,
