@@ -91,7 +91,7 @@ def test_two_rewards_of_one_name_are_refused(base: Path) -> None:
     ("name", "says"),
     [
         ("corect", 'did you mean "correct"?'),
-        ("zzz", "there are correct, format, length, mentions"),
+        ("zzz", "there are correct, math, "),
         ("mine.py:brevty", 'did you mean "brevity"?'),
         ("mine.py:constant", '"constant" is not a function in mine.py'),
         ("mime.py:brevity", 'did you mean "mine.py"?'),
