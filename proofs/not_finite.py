@@ -72,7 +72,10 @@ def _one(
     arguments = ("train", str(file), "--run", str(folder / "run"), "--quiet")
     code = forked(partial(_injected, inject, moment, arguments), log=log)
     said = log.read_text() + "".join(_events(folder / "run"))
-    if codes == (2, 0):  # a mistake of the function in the first step, a failure that is counted later
+    if codes == (
+        2,
+        0,
+    ):  # a mistake of the function in the first step, a failure that is counted later
         codes = codes[:1] if moment == 1 else codes[1:]
     if code not in codes:
         return f"exit {code}, not {codes}: {said[-300:]}"

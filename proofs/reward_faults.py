@@ -79,7 +79,7 @@ def prove(short: bool) -> dict[str, object]:
         "name": "faulty reward functions",
         "asked": len(names),
         "held": len(names) - len(bad) if not left else 0,
-        "longest overshoot": f"{max(over):.3f} s in {len(over)} runs with a deadline missed",
+        "longest overshoot": f"{max(over, default=0.0):.3f} s in {len(over)} runs with a deadline missed",
         "failures": bad[:10] + [f"{len(left)} processes are left"][: len(left)],
     }
 

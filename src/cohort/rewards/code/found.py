@@ -51,12 +51,13 @@ def _fenced(text: str, languages: tuple[str, ...]) -> str | None:
     blocks = list(_blocks(text))
     named = [inside for name, inside in blocks if name in languages]
     unnamed = [inside for name, inside in blocks if not name]
-    return (named or unnamed or [None])[-1]
+    return next(reversed(named or unnamed), None)
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
     """Language and inside of every whole block, line by line: no text takes long."""
-    fence, language, inside = "", "", []
+    fence, language = "", ""
+    inside: list[str] = []
     for line in text.split("\n"):
         if not fence:
             opening = _OPENING.fullmatch(line)

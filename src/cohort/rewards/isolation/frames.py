@@ -76,9 +76,8 @@ def carried(value: object) -> Any:
         return _carried_mapping(value)
     match value:
         case list():
-            if SIMPLE.issuperset(map(type, value)):
-                return value
-            return [carried(one) for one in value]
+            plain = SIMPLE.issuperset(map(type, value))
+            return value if plain else [carried(one) for one in value]
         case tuple() | set() | frozenset():
             return {"~": _nearest(kind), "is": [carried(one) for one in value]}
         case bytes():

@@ -227,6 +227,9 @@ class Process:
         assert self._control is not None
         data = self._control.recv(1 << 16)
         if not data:
+            assert self._supervisor is not None
+            self._supervisor.kill()  # its files are closed before it is gone
+            self._supervisor.wait()
             raise ConnectionError
         self._from_control.add(data)
         while (message := self._from_control.next()) is not None:

@@ -76,6 +76,7 @@ def _fork(own: Sequence[int], connection_fd: int, output_fd: int) -> int:
         os.close(output_fd)
         return pid
     try:
+        os.set_inheritable(connection_fd, False)  # a program in its place is no worker
         os.setsid()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
