@@ -20,14 +20,14 @@ def _dense(row, window):
     spans = list(zip(row.prefix_starts, row.prefix_lengths, [None] * 99, strict=False))
     spans += list(zip(row.suffix_starts, row.suffix_lengths, row.suffix_parent, strict=True))
     for start, length, parent in spans:
-        for query in range(start, start + length):
-            keys = list(range(start, query + 1))
-            if parent is not None:
-                first = row.prefix_starts[parent]
-                keys += range(first, first + row.prefix_lengths[parent])
-            for key in keys:
-                near = row.positions[query] - row.positions[key] < window or not window
-                seen[query, key] = bool(near)
+        own = slice(start, start + length)
+        seen[own, own] = torch.ones(length, length, dtype=torch.bool).tril()
+        if parent is not None:
+            first = row.prefix_starts[parent]
+            seen[own, first : first + row.prefix_lengths[parent]] = True
+    position = torch.from_numpy(row.positions)
+    if window:
+        seen &= position[:, None] - position[None, :] < window
     return seen
 
 
