@@ -34,7 +34,7 @@ from cohort.rewards.isolation import tree
 from cohort.rewards.isolation.process import Process
 from cohort.rewards.outcome import Failed
 from proofs import faulty_rewards
-from proofs.command import main
+from proofs.command import main, prepare
 from proofs.forks import command, forked, import_everything
 from proofs.small_runs import HEAD, REINFORCE
 
@@ -62,6 +62,7 @@ LEARNED = "SELECT tokens, logprobs, advantage FROM rollouts ORDER BY group_id, n
 
 def prove(short: bool) -> dict[str, object]:
     """A run for each function; what did not hold of each, and the longest overshoot."""
+    prepare()
     import_everything()
     mark = os.environ["COHORT_PROOF"] = f"faults-{uuid.uuid4().hex}"  # workers inherit it
     names = list(SHORT if short else faulty_rewards.EXPECTED)
