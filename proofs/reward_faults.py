@@ -47,9 +47,7 @@ MOST_OVERSHOOT_SECONDS = 0.25
 STEPS = 2
 SHORT = (
     "raises",
-    "exits_at_once_with_0",
     "hides_a_grandchild",
-    "takes_4_gigabytes",
     "prints_without_end",
     "returns_nan",
     "awaits_for_ever_alone",
