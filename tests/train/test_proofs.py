@@ -13,7 +13,7 @@ FEWEST = {
     "faults": 240,
     "hostile_checkpoints": 40,
     "not_finite": 15,
-    "reward_faults": 7,
+    "reward_faults": 5,
 }
 LONGER = {"same_seed": 6, "reward_failures": 44}
 """These take more than a minute in their short form too."""
