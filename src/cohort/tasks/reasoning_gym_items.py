@@ -54,7 +54,7 @@ for line in sys.stdin:
         with contextlib.redirect_stdout(sys.stderr):
             item = items[int(line)]
         print(json.dumps({"question": item["question"], "answer": item["answer"]}), flush=True)
-    except Exception as error:
+    except Exception as error:  # the library's own mistakes, in some items
         print(json.dumps({"raised": repr(error)[:300]}), flush=True)
 """
 
@@ -91,7 +91,7 @@ def open_task(task: str, options: Mapping[str, Any]) -> Items:
             )
     try:
         items: Items = factory.create_dataset(task, seed=0, size=size_of(task), **options)
-    except Exception as error:
+    except Exception as error:  # configurations of the library refuse with anything
         raise DataError(
             f"{PREFIX}{task} does not take {listed(options) or 'its defaults'}: {cause_of(error, '')}",
             "see the task's configuration in reasoning-gym",

@@ -57,7 +57,7 @@ def scored(task: Any, item: Mapping[str, Any], answer: str) -> dict[str, Any]:
         reason = f"{type(error).__name__}: {error}"[:150]
     try:
         task.score_answer(item["answer"], item)
-    except Exception:  # noqa: BLE001
+    except Exception:  # noqa: BLE001 - the same scorer, on the task's own answer
         return {"failed": "raised", "reason": reason}
     return {"value": 0.0}
 
