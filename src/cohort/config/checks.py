@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from cohort.config.any_stage import AnyStage
+from cohort.config.check_references import check_references
 from cohort.config.lookup import shown
+from cohort.config.preferences import RewardModel
 from cohort.config.recipe import NewModel, Recipe
-from cohort.config.stages import AnyStage, Evaluate, Optimizer, Reinforce, Sampled, Supervised
+from cohort.config.stages import Evaluate, Optimizer, Reinforce, Sampled, Trained
 from cohort.errors import RecipeError, legible, listed
 
 MOST_NEW_PARAMETERS = 10**10
@@ -20,6 +23,7 @@ MOST_NEW_PARAMETERS = 10**10
 def check_recipe(recipe: Recipe) -> None:
     """Raise RecipeError for the first contradiction of a recipe; return when there is none."""
     _check_names(recipe)
+    check_references(recipe)
     for number, stage in enumerate(recipe.stage):
         _check_stage(stage, f"stage.{number}")
     _check_new_model(recipe)
@@ -58,7 +62,7 @@ def _check_stage(stage: AnyStage, where: str) -> None:
         _check_success(stage, where)
     if isinstance(stage, Reinforce):
         _check_group(stage, where)
-    if isinstance(stage, Reinforce | Supervised):
+    if isinstance(stage, Trained | RewardModel):
         _check_optimizer(stage.optimizer, where)
 
 

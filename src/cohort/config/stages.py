@@ -28,7 +28,7 @@ class Problems(Table):
     source: str
     """A built-in task (`chain`, `countdown`), a .jsonl, .csv or .parquet file, the first two also with
     .gz behind, `hub:owner/name` for a data set of the hub (extra `data`), `reasoning-gym:TASK` (extra
-    `reasoning-gym`), or `file.py:function`."""
+    `reasoning-gym`), `file.py:function`, or `stage:NAME` for what an earlier stage `select` kept."""
     options: dict[str, Any] = {}
     """Arguments of a built-in task or of the function, for example `{ numbers = [3, 4] }`."""
     prompt: str = "prompt"
@@ -162,8 +162,9 @@ class Sampled(Stage):
     """A stage that samples answers and scores them."""
 
     rewards: dict[str, Reward]
-    """Reward functions by name: the task's own, built-in ones, or `file.py:function`; value: a weight,
-    or a table with `weight`, how it is run, and the function's arguments."""
+    """Reward functions by name: the task's own, built-in ones, `file.py:function`, or `stage:NAME` for the
+    model of an earlier stage `reward-model`; value: a weight, or a table with `weight`, how it is run,
+    and the function's arguments."""
     failures_allowed: Fraction = 0.2
     """The share of a step's answers for which a reward function may fail; more of them end the run."""
     max_new_tokens: PositiveInt = 256
@@ -183,7 +184,17 @@ class Sampled(Stage):
         return {name: _as_table(reward, "weight") for name, reward in value.items()}
 
 
-class Supervised(Stage):
+class Trained(Stage):
+    """A stage that trains the policy."""
+
+    start: str = ""
+    """The policy to begin with: empty, as the stage before left it; `base`, the recipe's model; or
+    `stage:NAME`, as that stage left it."""
+    optimizer: Optimizer = Optimizer()
+    """The optimizer of this stage; it starts fresh."""
+
+
+class Supervised(Trained):
     """Imitation of demonstrations: the mean negative log-likelihood of their tokens."""
 
     kind: Literal["supervised"]
@@ -198,7 +209,7 @@ class Supervised(Stage):
     """The optimizer of this stage; it starts fresh."""
 
 
-class Reinforce(Sampled):
+class Reinforce(Sampled, Trained):
     """Group relative policy optimization: sample groups, score them, follow the better answers."""
 
     kind: Literal["reinforce"]
@@ -225,8 +236,6 @@ class Reinforce(Sampled):
     0: as suits the device: 2,048 on a CPU, whose cache holds the activations then, 8,192 on a GPU."""
     show_every: PositiveInt = 10
     """Steps between two groups shown in the terminal."""
-    optimizer: Optimizer = Optimizer()
-    """The optimizer of this stage; it starts fresh."""
 
     @field_validator("algorithm", mode="before")
     @classmethod
@@ -252,6 +261,3 @@ class Evaluate(Sampled):
     """Sampled answers per problem, for pass@k and the mean reward."""
     temperature: Heat = 1.0
     """Temperature of the sampled answers."""
-
-
-AnyStage = Annotated[Supervised | Reinforce | Evaluate, Field(discriminator="kind")]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cohort.config.any_stage import AnyStage
 from cohort.config.recipe import Recipe
-from cohort.config.stages import AnyStage, Sampled
+from cohort.config.stages import Sampled
 from cohort.errors import RecipeError
 
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cohort.config.any_stage import AnyStage
 from cohort.config.checks import check_recipe
 from cohort.config.recipe import Recipe
-from cohort.config.stages import AnyStage, Problems, Reinforce, Sampled
+from cohort.config.references import stage_of
+from cohort.config.stages import Problems, Reinforce, Sampled, Supervised
 from cohort.data.records import Problem
 from cohort.errors import DataError, ModelError, RecipeError, RewardError, legible
 from cohort.objective.algorithms import Algorithm
@@ -25,6 +27,7 @@ from cohort.policy.pretrained import check_pretrained
 from cohort.rewards.functions import RewardFunction, load_rewards
 from cohort.rewards.score import check_columns
 from cohort.tasks.finite import Finite
+from cohort.tasks.later import Later
 from cohort.tasks.problems import ProblemSource, given_rows, open_source
 from cohort.train.located import located
 from cohort.train.suits import check_suits
@@ -75,7 +78,7 @@ def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
                     )
                 )
                 check_columns(rewards, source.known())
-        elif isinstance(source, Finite):
+        elif isinstance(options, Supervised) and isinstance(source, Finite):
             source.check_completions()
         plans.append(StagePlan(name, options, source, rewards, algorithm))
     return plans
@@ -110,7 +113,7 @@ def check_prompts(plan: StagePlan, policy: Policy) -> int:
     Where the stage says so, problems that are too long are left out; returns how many were.
     """
     dropped = 0
-    if plan.options.problems.too_long == "drop":
+    if plan.options.problems.too_long == "drop" and not isinstance(plan.source, Later):
         assert isinstance(plan.source, Finite), f"{plan.source.name} is no source of rows"
         room = getattr(plan.options, "max_new_tokens", 1)
         dropped = plan.source.leave_out(
@@ -142,6 +145,8 @@ def check_prompt(problem: Problem, policy: Policy) -> None:
 def _open(
     options: Problems, base: Path, given: Given, opened: dict[str, ProblemSource]
 ) -> ProblemSource:
+    if stage_of(options.source):
+        return Later(options.source)
     key = options.model_dump_json()
     if key not in opened:
         rows = given.rows.get(options.source)

@@ -30,8 +30,9 @@ def reinforce(
 ) -> Cost:
     """Run the stage; every step is in the store when the next one begins."""
     updates = options.updates_per_step * options.minibatches_per_step
+    updater = Updater(policy, options.optimizer, updates=options.steps * updates)
     state = StageState(
-        Updater(policy, options.optimizer, updates=options.steps * updates),
+        updater,
         algorithm=algorithm,
         reference=frozen_copy(policy) if algorithm.beta else None,
     )
@@ -42,7 +43,7 @@ def reinforce(
         assert state.algorithm is not None
         collected = collect(options, state.algorithm, policy, context, step)
         this = _Step(options, state.algorithm, policy, context, state.reference)
-        credit, metrics = this.learn_from(collected, state.updater, step)
+        credit, metrics = this.learn_from(collected, updater, step)
         state.algorithm = this.next_algorithm(collected, metrics)
         if state.reference is not None:
             follow(state.reference, policy, state.algorithm, step=step)

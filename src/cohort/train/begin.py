@@ -1,0 +1,71 @@
+"""What a stage takes from earlier ones, put in place when it begins: data, a policy, reward models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from cohort.config.recipe import Recipe
+from cohort.config.references import BASE, stage_of
+from cohort.config.stages import Trained
+from cohort.policy.load import load_policy
+from cohort.policy.policy import Policy
+from cohort.rewards.stage_model import StageModel
+from cohort.tasks.later import Later
+from cohort.tasks.problems import open_source
+from cohort.train.plan import StagePlan, check_prompts
+from cohort.train.products import KEPT, MODEL, POLICY, Products
+from cohort.train.state import weights_of
+
+
+class Beginnings:
+    """Gives stages what earlier ones left, and keeps what later ones ask for."""
+
+    def __init__(self, recipe: Recipe, plans: Sequence[StagePlan], products: Products) -> None:
+        self._recipe, self._products = recipe, products
+        self._pieces = plans[0].source.vocabulary() if recipe.model.new is not None else []
+        starts = [one.options.start for one in plans if isinstance(one.options, Trained)]
+        self._starts = {stage_of(start) for start in starts} - {""}
+
+    def ready(self, plan: StagePlan, policy: Policy) -> StagePlan:
+        """The plan with the data and the reward models of earlier stages in it.
+
+        Raises RunError where they are gone, DataError where a problem cannot be asked.
+        """
+        for reward in plan.rewards:
+            if isinstance(reward.function, StageModel):
+                reward.function.path = self._products.of(reward.function.stage, MODEL)
+        if not isinstance(plan.source, Later):
+            return plan
+        file = self._products.of(stage_of(plan.source.name), KEPT)
+        options = plan.options.problems.model_copy(update={"source": str(file)})
+        opened = replace(plan, source=open_source(options, Path()))
+        check_prompts(opened, policy)
+        return opened
+
+    def begin(self, plan: StagePlan, policy: Policy) -> None:
+        """The policy as the stage begins with it; called before its first step alone."""
+        start = plan.options.start if isinstance(plan.options, Trained) else ""
+        if start == BASE:
+            base = load_policy(self._recipe.model, vocabulary=self._pieces, seed=self._recipe.seed)
+            _become(policy, weights_of(base))
+        elif start:
+            _become(policy, load_file(self._products.of(stage_of(start), POLICY)))
+
+    def end(self, plan: StagePlan, policy: Policy) -> None:
+        """Keep the policy where a later stage begins with it."""
+        if plan.name in self._starts:
+            weights = {name: one.detach().contiguous() for name, one in weights_of(policy).items()}
+            self._products.leave(plan.name, lambda folder: save_file(weights, folder / POLICY))
+
+
+@torch.no_grad()
+def _become(policy: Policy, weights: dict[str, Tensor]) -> None:
+    for name, parameter in weights_of(policy).items():
+        parameter.copy_(weights[name])
+    policy.version += 1
