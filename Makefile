@@ -11,8 +11,8 @@ setup: .venv/.development  ## the environment in .venv, with everything for deve
 demo: .venv/.runtime  ## train the `chain` recipe: a model that discovers that thinking pays
 	$(BIN)/cohort train chain
 
-test: .venv/.development  ## the default tests: CPU, offline, minutes
-	$(BIN)/python -m pytest
+test: .venv/.development  ## the default tests: CPU, offline, minutes; two at a time, one thread each
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: .venv/.development  ## format, lint, types, imports, generated docs
 	$(BIN)/ruff format --check .

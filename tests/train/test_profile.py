@@ -72,7 +72,7 @@ def test_every_phase_is_measured_in_every_run(plain):
         ({"algorithm": "dr-grpo", "updates_per_step": 2}, {"reference_logprobs"}),
         ({"algorithm": "rloo"}, set()),
     ],
-    ids=str,
+    ids=lambda given: ",".join(sorted(given)) if isinstance(given, set) else str(given),
 )
 def test_a_phase_that_the_algorithm_does_not_have_takes_nothing(changes, missing, tmp_path):
     seen = metrics(run(tmp_path / "run", REINFORCE | changes), stage=0, step=2)

@@ -95,7 +95,7 @@ def test_remax_samples_one_more_answer_per_problem(tmp_path):
         ("dapo", {"groups/rounds", "rewards/overlong/mean"}),
         ({"name": "grpo", "entropy": "bonus"}, {"entropy_coef"}),
     ],
-    ids=str,
+    ids=lambda given: ",".join(sorted(given)) if isinstance(given, set) else str(given),
 )
 def test_what_is_measured_belongs_to_the_algorithm(algorithm, names, tmp_path):
     seen = metrics(run(tmp_path / "run", STAGE | {"algorithm": algorithm}), stage=0)
