@@ -12,6 +12,7 @@ from cohort.config.checks import check_recipe
 from cohort.config.preferences import Preference
 from cohort.config.stages import Optimizer
 from cohort.errors import DataError, RecipeError
+from cohort.report.metrics import describe_metric
 from cohort.train.optim import Updater
 from cohort.train.pair_rows import PairTokens, in_rows, learn_pairs, measure_pairs
 from cohort.train.preference import paired
@@ -231,6 +232,12 @@ def test_sampled_pairs_are_of_answers_with_different_rewards(whole):
     for answers in by_group.values():
         assert sum(advantage for _, advantage in answers) == 0
         assert sum(reward * advantage for reward, advantage in answers) > 0
+
+
+def test_every_metric_of_a_step_is_explained(whole):
+    for stage, step in ((1, 4), (2, 3)):
+        found = metrics(whole, stage=stage, step=step)
+        assert all(describe_metric(name, "preference") for name in found)
 
 
 @pytest.mark.parametrize("update", [5, 9])

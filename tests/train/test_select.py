@@ -8,6 +8,7 @@ import pytest
 from cohort.config.selection import Select
 from cohort.data.records import Problem
 from cohort.errors import TrainingError
+from cohort.report.metrics import describe_metric
 from cohort.train.run import train_recipe
 from cohort.train.sieve import REASONS, Candidate, Sieve
 from tests.train import runs
@@ -131,6 +132,10 @@ def test_every_answer_is_counted_once(whole):
         found = metrics(whole, stage=1, step=step)
         assert found["kept"] + sum(found.get(f"dropped/{why}", 0.0) for why in REASONS) == 16.0
         assert "dropped/cut" not in found  # it is not asked
+
+
+def test_every_metric_of_a_step_is_explained(whole):
+    assert all(describe_metric(name, "select") for name in metrics(whole, stage=1))
 
 
 def test_a_run_killed_while_it_selects_leaves_the_same_bytes(tmp_path, monkeypatch, whole):
