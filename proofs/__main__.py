@@ -38,6 +38,8 @@ PROOFS = {
     "math_agreement": "agreement with math-verify, and every difference explained",
     "reasoning_gym": "tasks of reasoning-gym: posed, posed again, their answers scored in the sandbox",
     "check_mistakes": "planted mistakes: cohort check names each, and nothing in a right recipe",
+    "dpo_optimum": "DPO on pairs of a known preference: its closed-form optimum within 1e-3",
+    "rejection_tuning": "sample, keep, imitate: more held-out answers right, with every seed",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""

@@ -25,6 +25,20 @@ class Metric:
     higher_is: Literal["better", "worse", "neither"] = "neither"
 
 
+DROPPED = {
+    "unscored": "they have no sum of rewards",
+    "total": "their sum of rewards is too small",
+    "rewards": "one of their rewards is too small",
+    "cut": "they were cut at max_new_tokens",
+    "empty": "there is nothing in them",
+    "tokens": "they have too few tokens or too many",
+    "characters": "they have too few characters or too many",
+    "duplicate": "the same answer was kept before",
+    "best": "enough others of their group are better",
+    "problem": "their problem has enough of them",
+}
+"""Why a stage `select` does not keep an answer, in the order in which it asks."""
+
 METRICS: dict[str, Metric] = {
     "reward": Metric(
         "reward",
@@ -227,6 +241,54 @@ METRICS: dict[str, Metric] = {
     "groups/surplus": Metric(
         "groups", "Groups left out because there were enough already.", "sum over the step"
     ),
+    "kept": Metric(
+        "answers",
+        "Answers that all filters of the stage let through; they are what later stages learn from.",
+        "sum over the step",
+        "better",
+    ),
+    **{
+        f"dropped/{name}": Metric(
+            "answers",
+            f"Answers that are not kept because {why}; each counts for the first such reason.",
+            "sum over the step",
+        )
+        for name, why in DROPPED.items()
+    },
+    "pairs": Metric(
+        "pairs",
+        "Pairs that were made of the step's answers; 0 where all answers to each problem are alike.",
+        "sum over the step",
+    ),
+    "rewards/chosen": Metric(
+        "",
+        "beta log(pi / pi_ref) of the chosen answers: what they have gained; it often falls, as long as "
+        "that of the rejected ones falls faster.",
+        "over pairs of the step",
+    ),
+    "rewards/rejected": Metric(
+        "", "The same of the rejected answers; it should fall.", "over pairs of the step"
+    ),
+    "rewards/margins": Metric(
+        "",
+        "How much more the chosen answers have gained than the rejected ones, in units of beta; 0 at the "
+        "start, and it should rise.",
+        "over pairs of the step",
+        "better",
+    ),
+    "rewards/accuracies": Metric(
+        "share",
+        "Pairs of which the chosen answer has gained more; 0 in a first step, where nothing has, then it "
+        "should rise.",
+        "over pairs of the step",
+        "better",
+    ),
+    "logps/chosen": Metric(
+        "nats", "The log-probability of a whole chosen answer.", "over pairs of the step"
+    ),
+    "logps/rejected": Metric(
+        "nats", "The log-probability of a whole rejected answer.", "over pairs of the step"
+    ),
     "num_tokens": Metric(
         "tokens",
         "Tokens so far in the stage: sampled ones, or learned ones in a supervised stage.",
@@ -293,3 +355,13 @@ SUPERVISED: dict[str, Metric] = {
     ),
 }
 """What means another thing in a supervised stage than in the other ones."""
+
+PREFERENCE: dict[str, Metric] = {
+    "loss": Metric(
+        "",
+        "What the stage makes of the margins; log 2 at the start with the loss `sigmoid`, and it falls.",
+        "over pairs of the step",
+        "worse",
+    ),
+}
+"""What means another thing in a stage on pairs."""

@@ -11,8 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cohort.data.records import SCORED, UNSCORABLE, Group
-from cohort.report.metric_table import METRICS, SUPERVISED, Metric
+from cohort.report.metric_table import METRICS, PREFERENCE, SUPERVISED, Metric
 from cohort.report.statistics import deviation, mean
+
+EVALUATED = "eval_"
+"""What is before the name of a metric that was measured on held-out pairs."""
 
 ROUNDING = 1e-9
 """Rewards closer than this share of their size differ by rounding only, as in the objective."""
@@ -77,8 +80,12 @@ _FAILED_KIND = Metric(
 
 def describe_metric(name: str, kind: str = "reinforce") -> Metric | None:
     """The row of a metric in a stage of this kind; None for a metric that is not ours."""
-    if kind == "supervised" and name in SUPERVISED:
-        return SUPERVISED[name]
+    own = {"supervised": SUPERVISED, "preference": PREFERENCE}.get(kind, {})
+    if name in own:
+        return own[name]
+    if kind == "preference" and name.startswith(EVALUATED):
+        row = describe_metric(name.removeprefix(EVALUATED), kind)
+        return row and replace(row, averaged="over the held-out pairs")
     head, _, rest = name.partition("/")
     function, _, statistic = rest.rpartition("/")
     rows = {"mean": _FUNCTION_MEAN, "std": _FUNCTION_DEVIATION, **_FUNCTION_COUNTS}
