@@ -38,6 +38,8 @@ PROOFS = {
     "math_agreement": "agreement with math-verify, and every difference explained",
     "reasoning_gym": "tasks of reasoning-gym: posed, posed again, their answers scored in the sandbox",
     "check_mistakes": "planted mistakes: cohort check names each, and nothing in a right recipe",
+    "critic_gradient": "a critic's true values: the gradient of every estimate is the exact one",
+    "hybrid_identities": "Hybrid GRPO is the TD error, GRPO or Monte Carlo where it must be",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""
