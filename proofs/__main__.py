@@ -40,6 +40,8 @@ PROOFS = {
     "check_mistakes": "planted mistakes: cohort check names each, and nothing in a right recipe",
     "dpo_optimum": "DPO on pairs of a known preference: its closed-form optimum within 1e-3",
     "rejection_tuning": "sample, keep, imitate: more held-out answers right, with every seed",
+    "critic_gradient": "a critic's true values: the gradient of every estimate is the exact one",
+    "hybrid_identities": "Hybrid GRPO is the TD error, GRPO or Monte Carlo where it must be",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""

@@ -11,7 +11,7 @@ from cohort.config.preferences import RewardModel
 from cohort.config.recipe import Recipe
 from cohort.config.references import BASE, stage_of
 from cohort.config.selection import Select
-from cohort.config.stages import Evaluate, Mixture, Sampled, Stage, Trained
+from cohort.config.stages import Evaluate, Mixture, Reinforce, Sampled, Stage, Trained
 from cohort.errors import RecipeError, legible
 
 _FOLDER = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
@@ -73,6 +73,8 @@ def _named(stage: AnyStage) -> Iterator[tuple[str, str, type[Stage]]]:
         yield "start", stage.start, Trained
     if isinstance(stage, RewardModel):
         yield "start", stage.start, RewardModel
+    if isinstance(stage, Reinforce) and stage.critic is not None:
+        yield "critic.start", stage.critic.start, RewardModel
 
 
 def _check(where: str, name: str, kind: type[Stage], before: Mapping[str, AnyStage]) -> None:

@@ -12,15 +12,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from cohort.config.base import Table
-
-MOST = 10**9
-"""The most that a count or a weight can be: more is a mistake, and no machine would end it."""
+from cohort.config.critic import Critic
+from cohort.config.optimizer import MOST as MOST
+from cohort.config.optimizer import Count, Fraction
+from cohort.config.optimizer import Optimizer as Optimizer
 
 PositiveInt = Annotated[int, Field(ge=1, le=MOST)]
-Count = Annotated[int, Field(ge=0, le=MOST)]
 Bounded = Annotated[float, Field(ge=-MOST, le=MOST)]
 Heat = Annotated[float, Field(ge=1e-3, le=100.0)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Problems(Table):
@@ -149,29 +148,6 @@ class Algorithm(Table):
         return dict(self.model_extra or {})
 
 
-class Optimizer(Table):
-    """AdamW (Loshchilov and Hutter 2019) with a linear warm-up and a schedule over the stage's steps."""
-
-    learning_rate: Annotated[float, Field(gt=0.0, le=1e6)] = 1e-6
-    """The highest learning rate of the stage."""
-    schedule: Literal["constant", "cosine", "linear"] = "constant"
-    """How the learning rate goes on after the warm-up; cosine and linear end at `final_share`."""
-    final_share: Fraction = 0.0
-    """The share of the highest learning rate that cosine and linear end at."""
-    warmup_steps: Count = 0
-    """Optimizer updates over which the learning rate rises linearly from 0."""
-    beta1: Fraction = 0.9
-    """Decay of AdamW's first moment."""
-    beta2: Fraction = 0.999
-    """Decay of AdamW's second moment."""
-    epsilon: Annotated[float, Field(gt=0.0, le=1.0)] = 1e-8
-    """AdamW's epsilon."""
-    weight_decay: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
-    """AdamW's decoupled weight decay, on matrices only."""
-    max_gradient_norm: Annotated[float, Field(gt=0.0)] = 1.0
-    """The gradient is scaled down to this norm when it is larger."""
-
-
 def _as_table(value: object, key: str) -> object:
     return {key: value} if isinstance(value, (str, int, float)) else value
 
@@ -264,6 +240,9 @@ class Reinforce(Sampled, Trained):
     kind: Literal["reinforce"]
     algorithm: Algorithm = Algorithm(name="grpo")
     """Which member of the family, and what is changed in it."""
+    critic: Critic | None = None
+    """What says how much reward is still to come, where the algorithm asks for that: `critic = "own"`,
+    `critic = "head"`, or a table. Without one, the algorithm has none."""
     steps: PositiveInt
     """Steps: each samples `prompts_per_step` groups and learns from them."""
     prompts_per_step: PositiveInt = 16
@@ -290,6 +269,11 @@ class Reinforce(Sampled, Trained):
     @classmethod
     def _algorithm_by_name(cls, value: object) -> object:
         return _as_table(value, "name")
+
+    @field_validator("critic", mode="before")
+    @classmethod
+    def _critic_by_kind(cls, value: object) -> object:
+        return _as_table(value, "kind")
 
     @field_validator("temperature", mode="before")
     @classmethod

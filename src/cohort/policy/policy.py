@@ -129,15 +129,24 @@ class Policy:
 
         temperature is one for all, or one per sampled token, [S].
         """
+        return self.logprobs_from(self.states(row), row, temperature=temperature)
+
+    def states(self, row: Row) -> Tensor:
+        """The hidden state that each of a row's sampled tokens is predicted from: [S, d]."""
         device = self.device
         hidden = self.hidden(
             torch.from_numpy(row.tokens).to(device),
             torch.from_numpy(row.positions).to(device),
             Packed(row, device),
         )
-        chosen = hidden.index_select(0, torch.from_numpy(row.predictor).to(device))
-        sampled = torch.from_numpy(row.sampled).to(device)
-        return token_logprobs(chosen, *self.head, sampled, temperature=temperature)
+        return hidden.index_select(0, torch.from_numpy(row.predictor).to(device))
+
+    def logprobs_from(
+        self, states: Tensor, row: Row, *, temperature: Tensor | float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """`logprobs`, given what `states` said of the row."""
+        sampled = torch.from_numpy(row.sampled).to(self.device)
+        return token_logprobs(states, *self.head, sampled, temperature=temperature)
 
     def prompt_tokens(self, problem: Problem) -> NDArray[np.int32]:
         """The prompt as the policy sees it; chats go through the tokenizer's own template.

@@ -208,6 +208,42 @@ METRICS: dict[str, Metric] = {
         "The weight of the entropy bonus in this step; 0 while entropy is above its target.",
         "the step",
     ),
+    "loss/value_avg": Metric(
+        "reward squared",
+        "Half the squared error of the critic's values, the clipped one where that is larger; it "
+        "falls while the critic learns, and jumps where the policy changes what comes.",
+        "over the update's tokens, mean over the updates of the step",
+        "worse",
+    ),
+    "val/clipfrac_avg": Metric(
+        "share",
+        "Tokens whose value an update has moved as far as the critic's clip lets it; 0 at one update "
+        "per step, and many mean that the clip or the learning rate is too tight.",
+        "over the update's tokens, mean over the updates of the step",
+    ),
+    "val/grad_norm": Metric(
+        "",
+        "The length of the critic's gradient before it is scaled down to its max_gradient_norm.",
+        "mean over the updates of the step",
+    ),
+    "val/mean": Metric(
+        "reward",
+        "What the critic says is still to come; it should be near val/returns.",
+        "over sampled tokens, before the step's first update",
+    ),
+    "val/returns": Metric(
+        "reward",
+        "What the critic is to say: rewards that came, less what is paid in them for divergence, and "
+        "its own values where the algorithm does not look further.",
+        "over sampled tokens",
+    ),
+    "val/explained_variance": Metric(
+        "",
+        "How much of the spread of what came the critic had foreseen: 1 all of it, 0 no more than its "
+        "mean, below 0 less than that.",
+        "1 - var(returns - values) / var(returns), over sampled tokens",
+        "better",
+    ),
     "groups/sampled": Metric(
         "groups",
         "Groups that the step sampled, with those that taught nothing; far more than asked for "
@@ -313,10 +349,15 @@ METRICS: dict[str, Metric] = {
     "time/reference_logprobs": Metric(
         "seconds", "The reference's log-probabilities; 0 without a KL term.", "sum over the step"
     ),
+    "time/values": Metric(
+        "seconds",
+        "What the critic says of the step's answers, before advantages are made; 0 without one.",
+        "sum over the step",
+    ),
     "time/update": Metric(
         "seconds",
-        "Forward, backward and optimizer; answers that teach nothing cost nothing here, so it "
-        "falls as problems are solved.",
+        "Forward, backward and optimizer, the critic's too; answers that teach nothing cost nothing "
+        "here without one, so it falls as problems are solved.",
         "sum over the updates of the step",
     ),
     "time/saving": Metric(

@@ -8,7 +8,7 @@ stands in the group.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -43,17 +43,31 @@ TokenAt = Callable[[NDArray[np.int32], int], int]
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What a critic said of the rollouts that count: before each token, and after those that were cut.
+
+    values: float64 [T]. bootstrap: float64 [N], 0 after a rollout that ended.
+    """
+
+    values: Tensor
+    bootstrap: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Credit:
     """The rollouts of a step that count, and the advantage of each of their tokens.
 
     groups: all groups of the step, with the mean advantage of each rollout.
     places: group and rollout number of those that count, in order.
     advantages: for each of them one per token, float64 [n].
+    values, targets: the same of what a critic said and of what it is to learn; empty without one.
     """
 
     groups: list[Group]
     places: list[tuple[int, int]]
     advantages: list[NDArray[np.float64]]
+    values: list[NDArray[np.float64]] = field(default_factory=list)
+    targets: list[NDArray[np.float64]] = field(default_factory=list)
 
 
 def penalized(groups: Sequence[Group], algorithm: Algorithm, *, longest: int) -> list[Group]:
@@ -135,13 +149,15 @@ def with_advantages(
     penalty: Tensor | None = None,
     shaping: Shaping = UNSHAPED,
     token_at: TokenAt | None = None,
+    said: Said | None = None,
 ) -> Credit:
     """An advantage for every token of the rollouts that count, of groups that `select` has seen.
 
     weights: of the reward functions by name, 1 where one is not among them. penalty: [T], what each
     token of the counted rollouts pays for its divergence from the reference. token_at: which token
     completes so many characters, asked where an algorithm learns from rewards of steps; the reward
-    of the whole answer is then that of a last step, which ends with it.
+    of the whole answer is then that of a last step, which ends with it. said: by the critic, where the
+    algorithm asks one, of the counted rollouts.
     """
     places = counted_places(groups, algorithm)
     if not places:
@@ -150,15 +166,26 @@ def with_advantages(
     if algorithm.has("advantage", "steps"):
         assert token_at is not None, "steps, and nobody who knows where they end"
         scored = _with_steps(scored, groups, places, token_at)
-    flat = algorithm.advantages(replace(scored, penalty=penalty)).double()
-    parts = [part.numpy() for part in flat.split(scored.lengths.tolist())]
+    scored = replace(scored, penalty=penalty)
+    values: list[NDArray[np.float64]] = []
+    targets: list[NDArray[np.float64]] = []
+    if said is None:
+        parts = _by_rollout(algorithm.advantages(scored), scored)
+    else:
+        judged = algorithm.judged(replace(scored, values=said.values, bootstrap=said.bootstrap))
+        parts, targets = (_by_rollout(flat, scored) for flat in judged)
+        values = _by_rollout(said.values, scored)
     means: dict[int, dict[int, float]] = {}
     for (group, rollout), part in zip(places, parts, strict=True):
         # All tokens alike: that value, and not what the rounding of a mean makes of it.
         value = part[0] if (part == part[0]).all() else part.mean()
         means.setdefault(group, {})[rollout] = float(value)
     credited = [_with_means(group, means.get(g, {})) for g, group in enumerate(groups)]
-    return Credit(credited, places, parts)
+    return Credit(credited, places, parts, values, targets)
+
+
+def _by_rollout(flat: Tensor, scored: Scored) -> list[NDArray[np.float64]]:
+    return [part.numpy() for part in flat.double().split(scored.lengths.tolist())]
 
 
 def _with_means(group: Group, means: dict[int, float]) -> Group:
