@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from cohort.config.optimizer import Count
 from cohort.config.stages import (
     MOST,
-    Count,
     Optimizer,
     PositiveInt,
     Reward,

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from cohort.config.stages import Bounded, Count, PositiveInt, Sampled, Temperature
+from cohort.config.optimizer import Count
+from cohort.config.stages import Bounded, PositiveInt, Sampled, Temperature
 
 
 class Select(Sampled):
