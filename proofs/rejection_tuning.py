@@ -42,7 +42,7 @@ every_steps = {every}
 [[stage]]
 kind = "supervised"
 problems = {problems}
-steps = 500
+steps = 600
 rows_per_step = 32
 optimizer = {{ learning_rate = 2e-3, schedule = "cosine", warmup_steps = 20, beta2 = 0.95 }}
 
@@ -68,7 +68,7 @@ max_new_tokens = 40
 kind = "supervised"
 name = "rft"
 problems = "stage:keep"
-steps = 200
+steps = 300
 rows_per_step = 32
 optimizer = {{ learning_rate = 1e-3, schedule = "cosine", warmup_steps = 10, beta2 = 0.95 }}
 
@@ -79,7 +79,7 @@ problems = {problems}
 rewards = {{ correct = 1.0, works_out = 0.0 }}
 max_new_tokens = 40
 """
-PROBLEMS = '{ source = "chain", options = { numbers = 5 } }'
+PROBLEMS = '{ source = "chain", options = { numbers = 4, largest = 9 } }'
 
 
 def prove(short: bool, seed: int) -> dict[str, object]:
@@ -125,7 +125,7 @@ def _one(folder: Path, seed: int) -> tuple[Summary, Summary, dict[str, Any]]:
 
 def _dying(train: Callable[[], int]) -> int:
     """The run, killed when it has said `KILLED_AT` times that a step of `select` is done."""
-    number = 500 + KILLED_AT
+    number = 600 + KILLED_AT
     watch(StageContext, ("step",), partial(die, at=number))
     return train()
 

@@ -1,5 +1,9 @@
 """What a mix of sources may be, and what it may not, before anything is opened."""
 
+import re
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from cohort.config.checks import check_recipe
@@ -60,7 +64,7 @@ def test_what_a_stage_kept_is_not_evaluated_on():
 def test_sources_keep_their_names_when_paths_are_made_whole(tmp_path):
     (tmp_path / "chat.jsonl").write_text("")
     made = located(_recipe(SELECT, _mixed(KEPT, CHAT)), tmp_path)
-    again = read_recipe(__import__("tomllib").loads(dump_recipe(made)), source="again")
+    again = read_recipe(tomllib.loads(dump_recipe(made)), source="again")
     assert again == made
     part = again.stage[1].problems.mix[1]
     assert (part.name, part.source) == ("chat.jsonl", str(tmp_path / "chat.jsonl"))
@@ -85,3 +89,14 @@ def test_a_repeated_stage_that_is_named_in_a_mix_is_the_latest():
 )
 def test_filters_that_cannot_be_meant_are_refused(options, match):
     _refused({**SELECT, **options}, match=match)
+
+
+def test_what_the_page_writes_in_toml_is_a_recipe():
+    page = (Path(__file__).parents[2] / "docs" / "preferences.md").read_text()
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    stages = [stage for text in blocks for stage in tomllib.loads(text).get("stage", [])]
+    assert [stage["kind"] for stage in stages] == ["select", "supervised", "preference"]
+    (problems,) = [tomllib.loads(text)["problems"] for text in blocks if "mix" in text]
+    (rewards,) = [tomllib.loads(text)["rewards"] for text in blocks if "only =" in text]
+    rewards = {name: value for name, value in rewards.items() if name != "stage:judge"}
+    check_recipe(_recipe(*stages, {**REINFORCE, "problems": problems, "rewards": rewards}))

@@ -82,7 +82,7 @@ class Mixture(Problems):
     """
 
     mix: list[Share] = []
-    """The sources, each with options of its own; those beside `mix` are left out then. Of a step each
+    """The sources, each with its options, which stand there and not beside `mix`. Of a step each
     gives as many as its share asks for, one more or one less; which, follows from seed and step."""
 
     @property
