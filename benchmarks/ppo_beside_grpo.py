@@ -175,10 +175,7 @@ class _Side:
     def __init__(self, turn: Turn) -> None:
         self._turn, self._algorithm = turn, SIDES[turn.side]
         self._rest = _status("VmRSS")
-        self._workload = Workload(name="M", size=SIZES[turn.size], prompts=4, prompt_tokens=206)
-        assert WORKLOADS["M"].prompts == self._workload.prompts, (
-            "another workload than versus_trl's"
-        )
+        self._workload = replace(WORKLOADS["M"], size=SIZES[turn.size])
         model = load_model(Path(turn.folder), torch.float32)
         self._policy = take_over(model, tokenizer())
         total = turn.warmup_steps + turn.steps

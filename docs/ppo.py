@@ -2,8 +2,8 @@
 
 python docs/ppo.py FOLDER [--seeds 1 2 3 4 5] [--sides grpo ppo] [--draw]
 
-The start of a seed is the supervised stage of the `chain` recipe; the GRPO side is that recipe's stage
-`reinforce`, the PPO side the same with the algorithm and the critic below. Every fifth step 200 held-out
+The start of a seed is the supervised stage of the `chain` recipe; the GRPO side is the first 25 steps of
+that recipe's stage `reinforce`, the PPO side the same with what is below. Every fifth step 200 held-out
 problems are answered, once greedily and four times sampled. A run that is in FOLDER already is not
 made again. With `--draw` nothing is trained: the table is printed and docs/ppo.svg drawn.
 """
@@ -32,15 +32,18 @@ from cohort.train.evaluate import measure
 from cohort.train.stage import StageContext
 from cohort.train.state import Cost
 
-EVERY = 5
+EVERY, STEPS = 5, 25
 SIDES: dict[str, dict[str, Any]] = {
     "grpo": {},
     "ppo": {
         "algorithm": {"name": "ppo", "beta": 0.0},
-        "critic": {"pretraining_steps": 3, "optimizer": {"learning_rate": 3e-4, "beta2": 0.99}},
+        "critic": {"pretraining_steps": 3, "optimizer": {"learning_rate": 1e-3, "beta2": 0.99}},
+        "minibatches_per_step": 4,
+        "optimizer": {"learning_rate": 7.5e-5, "warmup_steps": 20, "beta2": 0.99},
     },
 }
-"""What each side changes in the recipe's stage `reinforce`."""
+"""What each side changes in the recipe's stage `reinforce`. A critic that makes one update a step learns
+no more than the mean of 40 of them: PPO has four minibatches, and half the learning rate for each."""
 
 CURVE = "curve.json"
 WIDTH, HEIGHT, GAP, LEFT, TOP = 300, 150, 40, 34, 26
@@ -76,7 +79,7 @@ def train(folder: Path, side: str, seed: int, changes: Mapping[str, Any]) -> lis
     if not _finished(run):
         model = str((start / "model").resolve())
         with _watched(run / CURVE):
-            stages = [chain["stage"][2] | changes]
+            stages = [chain["stage"][2] | {"steps": STEPS} | changes]
             cohort.train(model=model, stages=stages, run=run, **common)
     return _curve(folder, side, seed)
 

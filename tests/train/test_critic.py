@@ -13,8 +13,9 @@ from cohort.policy.valued import valued_from
 from cohort.train.batch import Cutting, prepare
 from cohort.train.credit import counted_places, select, with_advantages
 from cohort.train.critic import Head, HeadCritic, OwnCritic
-from cohort.train.critic_values import ask, describe_values
+from cohort.train.critic_values import ask, describe_values, new_critic
 from cohort.train.optim import Updater
+from cohort.train.products import Products
 from cohort.train.step import Beside, learn
 from tests.tiny import families, group, plain_logprobs, tiny_policy
 
@@ -193,3 +194,30 @@ def test_a_new_row_has_values_without_any_state_kept():
     policy, _ = tiny_policy()
     row = pack(families([(4, [3, 2])]))
     assert head_critic(policy).values(row).shape == (5,)
+
+
+@pytest.mark.parametrize("reads", ["sequence", "token"])
+def test_a_critic_can_begin_as_the_reward_model_of_a_stage(reads, tmp_path):
+    policy, _ = tiny_policy()
+    model = valued_from(policy, reads)
+    torch.nn.init.normal_(model.head.weight, std=0.3)
+    products = Products(tmp_path)
+    products.leave("rm", lambda folder: model.save(folder / "model"))
+    found = new_critic(
+        Options(start="stage:rm"), policy, products=products, key=(1, "critic"), updates=1
+    )
+    row = pack(families([(4, [3, 2])]))
+    torch.testing.assert_close(found.values(row), model.values(row))
+
+
+def test_a_new_head_is_a_function_of_its_key():
+    policy, _ = tiny_policy()
+    row = pack(families([(4, [3, 2])]))
+
+    def values(key):
+        made = new_critic(Options(kind="head"), policy, products=None, key=key, updates=1)
+        return made.values(row)
+
+    assert torch.equal(values((1, "critic", "a")), values((1, "critic", "a")))
+    assert not torch.equal(values((1, "critic", "a")), values((2, "critic", "a")))
+    assert new_critic(None, policy, products=None, key=(1,), updates=1) is None

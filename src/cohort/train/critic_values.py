@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cohort.config import critic as config
 from cohort.config.references import stage_of
-from cohort.config.stages import Reinforce
 from cohort.data import keyed
 from cohort.data.records import Group, Rollout
 from cohort.policy.policy import Policy
@@ -21,28 +21,34 @@ from cohort.policy.valued import Reads, load_valued, valued_from, with_an_end
 from cohort.train.batch import Cutting, rows_of
 from cohort.train.credit import Credit, Said
 from cohort.train.critic import Critic, Head, HeadCritic, OwnCritic
-from cohort.train.products import MODEL
-from cohort.train.stage import StageContext
+from cohort.train.products import MODEL, Products
 
 HEAD_SCALE = 0.1
 """The length of a new head's weights: what it says at first is small, and yet no update is ten times it."""
 
 
 def new_critic(
-    options: Reinforce, policy: Policy, context: StageContext, *, updates: int
+    asked: config.Critic | None,
+    policy: Policy,
+    *,
+    products: Products | None,
+    key: tuple[keyed.Part, ...],
+    updates: int,
 ) -> Critic | None:
-    """The critic that a stage begins with; None where it has none."""
-    asked = options.critic
+    """The critic that a stage begins with; None where it has none.
+
+    products: where the reward models of earlier stages are. key: names what a new head is drawn from.
+    """
     if asked is None:
         return None
     if asked.kind == "head":
-        width = policy.head[0].shape[1]
-        draws = keyed.generator(context.seed, "critic", context.name).standard_normal(width)
+        draws = keyed.generator(*key).standard_normal(policy.head[0].shape[1])
         weight = torch.from_numpy(HEAD_SCALE * draws / np.linalg.norm(draws)).float()
         return HeadCritic(Head(weight.to(policy.device)), policy, asked, updates=updates)
     if not asked.start:
         return OwnCritic(valued_from(policy, "token"), asked, updates=updates)
-    folder = context.leaves.of(stage_of(asked.start), MODEL)
+    assert products is not None, "a critic that begins as a reward model, outside of a run"
+    folder = products.of(stage_of(asked.start), MODEL)
     valued = load_valued(folder, _reads(folder), policy.tokenizer)
     cast(nn.Module, valued.model).to(policy.device)
     return OwnCritic(valued, asked, updates=updates)

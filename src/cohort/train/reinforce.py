@@ -31,7 +31,13 @@ def reinforce(
 ) -> Cost:
     """Run the stage; every step is in the store when the next one begins."""
     updates = options.updates_per_step * options.minibatches_per_step
-    critic = new_critic(options, policy, context, updates=options.steps * updates)
+    critic = new_critic(
+        options.critic,
+        policy,
+        products=context.products,
+        key=(context.seed, "critic", context.name),
+        updates=options.steps * updates,
+    )
     updater = Updater(
         policy, options.optimizer, updates=(options.steps - _waiting(options)) * updates
     )
