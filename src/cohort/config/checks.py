@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from cohort.config.any_stage import AnyStage
 from cohort.config.check_filters import check_filters
 from cohort.config.check_mix import check_mix, check_parts
+from cohort.config.check_pairs import check_pairs
 from cohort.config.check_references import check_references
 from cohort.config.lookup import shown
-from cohort.config.preferences import RewardModel
+from cohort.config.preferences import Preference, RewardModel
 from cohort.config.recipe import NewModel, Recipe
 from cohort.config.selection import Select
 from cohort.config.stages import Evaluate, Optimizer, Reinforce, Sampled, Trained
@@ -64,6 +65,8 @@ def _check_stage(stage: AnyStage, where: str) -> None:
         _check_success(stage, where)
     if isinstance(stage, Select):
         check_filters(stage, where)
+    if isinstance(stage, Preference):
+        check_pairs(stage, where)
     if isinstance(stage, Reinforce):
         _check_group(stage, where)
     if isinstance(stage, Trained | RewardModel):
@@ -81,7 +84,7 @@ def _check_problems(stage: AnyStage, where: str) -> None:
 
 
 def _check_rewards(stage: Sampled, where: str) -> None:
-    if not stage.rewards:
+    if not stage.rewards and not isinstance(stage, Preference):
         raise RecipeError(
             f"{where}.rewards is empty: no answer can be better than another",
             "name at least one reward, for example rewards = { correct = 1.0 }",
@@ -163,7 +166,9 @@ def _check_new_model(recipe: Recipe) -> None:
             "begin with a built-in task, or give model.path",
         )
     for number, stage in enumerate(recipe.stage):
-        if isinstance(stage, Sampled) and stage.max_new_tokens >= new.context:
+        if not isinstance(stage, Sampled) or not stage.rewards:
+            continue
+        if stage.max_new_tokens >= new.context:
             raise RecipeError(
                 f"stage.{number}.max_new_tokens is {stage.max_new_tokens} and model.new.context is "
                 f"{new.context}: no room is left for a prompt",

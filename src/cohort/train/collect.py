@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from cohort.config.preferences import Preference
 from cohort.config.selection import Select
 from cohort.config.stages import Reinforce
 from cohort.data.records import Group, Problem
@@ -29,7 +30,7 @@ from cohort.train.failures import asking_metrics, check_failures, warn_of_failur
 from cohort.train.journal import Entry
 from cohort.train.stage import StageContext
 
-Grouped = Reinforce | Select
+Grouped = Reinforce | Select | Preference
 """Stages whose steps are groups."""
 
 REASONS = ("flat", "unscored", "single", "overlong", "surplus")

@@ -14,9 +14,11 @@ from typing import Any
 
 from cohort.config.any_stage import AnyStage
 from cohort.config.checks import check_recipe
+from cohort.config.preferences import Preference
 from cohort.config.recipe import Recipe
 from cohort.config.references import stage_of
 from cohort.config.stages import Mixture, Problems, Reinforce, Sampled, Supervised
+from cohort.data.pairs import pair_of
 from cohort.data.records import Problem
 from cohort.errors import DataError, ModelError, RecipeError, RewardError, legible
 from cohort.objective.algorithms import Algorithm
@@ -83,6 +85,9 @@ def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
                 check_columns(rewards, source.known())
         elif isinstance(options, Supervised) and isinstance(source, Finite | Mixed):
             source.check_completions()
+        if isinstance(options, Preference) and not options.rewards:
+            for problem in source.known():
+                pair_of(problem)
         plans.append(StagePlan(name, options, source, rewards, algorithm))
     return plans
 
@@ -117,7 +122,8 @@ def check_prompts(plan: StagePlan, policy: Policy) -> int:
     """
     mixed = isinstance(plan.source, Mixed)
     sources = [part.source for part in plan.source.parts] if mixed else [plan.source]
-    room = getattr(plan.options, "max_new_tokens", 1)
+    options = plan.options
+    room = options.max_new_tokens if isinstance(options, Sampled) and options.rewards else 1
     dropped = 0
     for problems, source in zip(plan.options.problems.tables, sources, strict=True):
         if problems.too_long == "drop" and not isinstance(source, Later):
