@@ -15,6 +15,7 @@ from cohort.config.lookup import nearest
 from cohort.config.stages import Problems
 from cohort.data import keyed
 from cohort.data.files import Row
+from cohort.data.pairs import with_prompt
 from cohort.data.records import Message, Problem
 from cohort.errors import DataError, legible, listed
 from cohort.rewards.functions import GIVEN
@@ -25,6 +26,8 @@ Prompt = str | tuple[Message, ...]
 def ask_all(rows: Iterable[Row], options: Problems) -> list[tuple[Problem, Row]]:
     """Every row as a Problem, beside the row it was made from; ids are unique. Raises DataError."""
     asked = [(_renamed(row, options.columns), row) for row in rows]
+    if not options.template:
+        asked = [(with_prompt(values, options.prompt, r.where), r) for values, r in asked]
     prompts = [prompt_of(values, row.where, options) for values, row in asked]
     _refuse_empty(prompts, [row for _, row in asked])
     _refuse_halves(prompts, [row for _, row in asked])

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from cohort.config.recipe import Recipe
 from cohort.config.references import BASE, stage_of
-from cohort.config.stages import Trained
+from cohort.config.stages import Mixture, Trained
 from cohort.policy.load import load_policy
 from cohort.policy.policy import Policy
+from cohort.rewards.score import check_columns
 from cohort.rewards.stage_model import StageModel
 from cohort.tasks.later import Later
-from cohort.tasks.problems import open_source
+from cohort.tasks.mixed import Mixed
+from cohort.tasks.problems import ProblemSource, open_source
 from cohort.train.plan import StagePlan, check_prompts
 from cohort.train.products import KEPT, MODEL, POLICY, Products
 from cohort.train.state import weights_of
@@ -40,13 +42,28 @@ class Beginnings:
         for reward in plan.rewards:
             if isinstance(reward.function, StageModel):
                 reward.function.path = self._products.of(reward.function.stage, MODEL)
-        if not isinstance(plan.source, Later):
+        source = self._arrived(plan.options.problems, plan.source)
+        if source is plan.source:
             return plan
-        file = self._products.of(stage_of(plan.source.name), KEPT)
-        options = plan.options.problems.model_copy(update={"source": str(file)})
-        opened = replace(plan, source=open_source(options, Path()))
+        opened = replace(plan, source=source)
         check_prompts(opened, policy)
+        check_columns(plan.rewards, source.known())
         return opened
+
+    def _arrived(self, options: Mixture, source: ProblemSource) -> ProblemSource:
+        """The source, what was to come later read from where it was left."""
+        if isinstance(source, Mixed):
+            both = zip(options.mix, source.parts, strict=True)
+            own = [self._arrived(one.alone(), part.source) for one, part in both]
+            if all(new is part.source for new, part in zip(own, source.parts, strict=True)):
+                return source
+            named = zip(source.parts, own, strict=True)
+            return Mixed([replace(part, source=new) for part, new in named])
+        if not isinstance(source, Later):
+            return source
+        file = self._products.of(stage_of(source.name), KEPT)
+        kept = options.model_copy(update={"source": str(file), "held_out_problems": 0})
+        return open_source(kept, Path())
 
     def begin(self, plan: StagePlan, policy: Policy) -> None:
         """The policy as the stage begins with it; called before its first step alone."""
