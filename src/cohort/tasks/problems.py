@@ -23,6 +23,7 @@ from cohort.tasks.chain import Chain
 from cohort.tasks.countdown import Countdown
 from cohort.tasks.finite import Finite
 from cohort.tasks.generated import make_task
+from cohort.tasks.greetings import Greetings
 from cohort.tasks.reasoning_gym import ReasoningGym
 from cohort.tasks.reasoning_gym_items import PREFIX
 from cohort.tasks.sums import Sums
@@ -59,6 +60,7 @@ class ProblemSource(Protocol):
 BUILT_IN: dict[str, Callable[..., ProblemSource]] = {
     "chain": Chain,
     "countdown": Countdown,
+    "greetings": Greetings,
     "sums": Sums,
 }
 """The tasks that a recipe may name."""
