@@ -1,7 +1,7 @@
 """The recipes `r1` and `r1-zero`, shortened, killed with -9 once in each stage: the same bits at the end.
 
-In a stage that trains or samples the kill comes when one of its steps is about to be kept, drawn by key; in an
-evaluation, when its answers are. The same command given again must go on in that stage, and what
+In a stage that trains or samples the kill comes when one of its steps, drawn by key, is about to be kept;
+in an evaluation, when its answers are. The same command given again must go on in that stage, and what
 stands there at the end is compared with a run that nobody killed: weights, optimizer, run.db (times
 aside), and what the stages left for each other.
 """
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cohort.config.load import dump_recipe, packaged_recipes, read_recipe
+from cohort.config.load import dump_recipe, load_recipe, packaged_recipes, read_recipe
 from cohort.data import keyed
 from cohort.data.store import Store
 from proofs.command import main
@@ -50,10 +50,10 @@ def prove(short: bool, seed: int) -> dict[str, object]:
 
 def _shortened(name: str, folder: Path) -> list[dict[str, Any]]:
     """The recipe's stages, short; and its file in the folder."""
-    data = tomllib.loads(packaged_recipes()[name].read_text(encoding="utf-8"))
+    data = tomllib.loads(dump_recipe(load_recipe(packaged_recipes()[name])))
     for stage in data["stage"]:
         stage |= SHORT[stage["kind"]]
-        for source in stage["problems"].get("mix", [stage["problems"]]):
+        for source in stage["problems"].get("mix") or [stage["problems"]]:
             source["held_out_problems"] = 6
     data["checkpoints"] = {"every_steps": 2}
     text = dump_recipe(read_recipe(data))

@@ -24,7 +24,11 @@ LINES = "1+1=2\n2+2=5"
 def run(tmp_path: Path) -> Path:
     """A group of two answers: one of two judged lines, one whose second step is of tokens."""
     first = (JudgedStep(5, 2, 1.0, 0.25), JudgedStep(11, 5, 0.0, -0.75))
-    second = (JudgedStep(2, 0, 0.5, 1.5), JudgedStep(None, 1, -1.0, 0.5), JudgedStep(9, 1, 3.0, 0.5))
+    second = (
+        JudgedStep(2, 0, 0.5, 1.5),
+        JudgedStep(None, 1, -1.0, 0.5),
+        JudgedStep(9, 1, 3.0, 0.5),
+    )
     plain = group("sum", (0.5, 0.25))
     texts = tuple(rollout(text, tokens=6) for text in (LINES + " so", "ab" + HOSTILE[:7]))
     return _written(tmp_path, replace(plain, rollouts=texts, steps=(first, second)))
@@ -75,7 +79,7 @@ def test_the_terminal_shows_each_step_under_its_answer(run: Path) -> None:
 
 def test_the_page_shows_each_step_in_a_row_and_loses_nothing(run: Path) -> None:
     html = write_report(run).read_text(encoding="utf-8")
-    row = "<td><pre>2+2=5</pre></td><td>0</td><td class=\"bad\">-0.750</td>"
+    row = '<td><pre>2+2=5</pre></td><td>0</td><td class="bad">-0.750</td>'
     assert row in html
     assert html.count('<table class="judged">') == 2
     assert "<pre> so</pre>" in html

@@ -111,7 +111,8 @@ def liked(
         (names said once and asked for) / (names said or asked for)  *  (1 + kind) / 3
 
     `kind` counts two kind things, in either language, and takes one off for each time that one is said
-    again; a greeting without hello, or with anything else in it, is worth 0. None where a problem names nobody.
+    again; a greeting without hello, or with anything else in it, is worth 0. None where a problem
+    names nobody.
     """
     return [
         None if own is None else _liking(text_of(text), own)

@@ -138,9 +138,10 @@ def right_steps(
 def _judged(text: str, terms: Sequence[int]) -> list[tuple[int, float]]:
     for tag in TAGS:  # they end lines, too
         text = text.replace(tag, "\n" * len(tag))
-    *lines, answer = list(re.finditer(r"[^\n]+", text)) or [None]
-    if answer is None:
+    pieces = list(re.finditer(r"[^\n]+", text))
+    if not pieces:
         return []
+    *lines, answer = pieces
     judged = [
         (line.end(), float(place < len(terms) and line.group() in _right(terms, place)))
         for place, line in enumerate(lines, start=1)
