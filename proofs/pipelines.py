@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cohort.config.load import dump_recipe, load_recipe, packaged_recipes, read_recipe
+from cohort.config.references import stage_of
 from cohort.data import keyed
 from cohort.data.store import Store
 from proofs.command import main
@@ -27,7 +28,7 @@ from proofs.forks import command, forked, import_everything
 SHORT: dict[str, dict[str, Any]] = {
     "supervised": {"steps": 30},
     "reinforce": {"steps": 3, "prompts_per_step": 4, "rollouts_per_prompt": 4},
-    "select": {"steps": 3, "prompts_per_step": 4, "keep": {"correct": 0.0}, "best_of": 4},
+    "select": {"steps": 3, "prompts_per_step": 4, "keep": {"correct": 0.0}, "best_of": 3},
     "reward-model": {"steps": 3, "examples_per_step": 4},
     "evaluate": {"samples_per_problem": 1},
 }
@@ -54,7 +55,8 @@ def _shortened(name: str, folder: Path) -> list[dict[str, Any]]:
     for stage in data["stage"]:
         stage |= SHORT[stage["kind"]]
         for source in stage["problems"].get("mix") or [stage["problems"]]:
-            source["held_out_problems"] = 6
+            if not stage_of(source["source"]):
+                source["held_out_problems"] = 6
     data["checkpoints"] = {"every_steps": 2}
     text = dump_recipe(read_recipe(data))
     (folder / f"{name}.toml").write_text(text, encoding="utf-8")
