@@ -16,6 +16,7 @@ from typing import Any
 
 PROOFS = {
     "kills": "killed with -9 and given again: the same bits",
+    "pipelines": "r1 and r1-zero, killed with -9 in each of their stages: the same bits",
     "cuts": "killed at every update and every micro-batch: the same bits",
     "crashes": "states that a power cut can leave: one whole checkpoint, never an older one",
     "faults": "failing disks and flipped bits: nothing lost, the right code, the older one found",

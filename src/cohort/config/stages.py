@@ -26,9 +26,10 @@ class Problems(Table):
     """Where problems come from. `problems = "chain"` is short for `problems = { source = "chain" }`."""
 
     source: str = ""
-    """A built-in task (`chain`, `countdown`), a .jsonl, .csv or .parquet file, the first two also with
-    .gz behind, `hub:owner/name` for a data set of the hub (extra `data`), `reasoning-gym:TASK` (extra
-    `reasoning-gym`), `file.py:function`, or `stage:NAME` for what an earlier stage `select` kept."""
+    """A built-in task (`chain`, `countdown`, `greetings`, `sums`), a .jsonl, .csv or .parquet file, the first
+    two also with .gz behind, `hub:owner/name` for a data set of the hub (extra `data`),
+    `reasoning-gym:TASK` (extra `reasoning-gym`), `file.py:function`, or `stage:NAME` for what an earlier
+    stage `select` kept."""
     options: dict[str, Any] = {}
     """Arguments of a built-in task or of the function, for example `{ numbers = [3, 4] }`."""
     prompt: str = "prompt"

@@ -203,6 +203,17 @@ def _answer(answer: Shown, width: int) -> Text:
     return line
 
 
+def steps(judged: Iterable[tuple[str, float, float]]) -> list[Text]:
+    """The rewarded steps of an answer, a line each: text, reward, and the advantage of its tokens."""
+    rows = [Text("   reward advantage  step", style="dim")]
+    for text, reward, advantage in judged:
+        line = Text(f"{reward:>9.3f} {advantage:>+9.3f}  {one_line(text)}")
+        if advantage:
+            line.stylize("green" if advantage > 0 else "red", 10, 19)
+        rows.append(line)
+    return rows
+
+
 def _rank(value: float | None) -> float:
     return -math.inf if value is None or math.isnan(value) else value
 
