@@ -3,7 +3,8 @@
 A small model learns the task `chain` badly from demonstrations. It then answers 1,024 training problems
 eight times, and what was right is imitated. Measured is the share of 200 held-out problems whose
 likeliest answer is right, before and after; no demonstration is seen in between. Seeds 1 to 3, fixed
-beforehand; all are reported. One run of each seed is killed in the middle of `select` and gone on with.
+beforehand; all are reported. The first seed's run is made once more, killed with -9 in the middle of
+`select`, and gone on with.
 """
 
 from __future__ import annotations
@@ -83,13 +84,13 @@ PROBLEMS = '{ source = "chain", options = { numbers = 4, largest = 9 } }'
 
 
 def prove(short: bool, seed: int) -> dict[str, object]:
-    """Every seed (short: the first), killed and not."""
+    """Every seed (short: the first), and the first one killed."""
     import_everything()
     figures, failures, asked = {}, [], 0
     with tempfile.TemporaryDirectory() as name:
         for one in SEEDS[:1] if short else SEEDS:
-            before, after, found = _one(Path(name), one)
-            asked += 2
+            before, after, found = _one(Path(name), one, kill=one == SEEDS[0])
+            asked += 1 + (one == SEEDS[0])
             figures[f"seed {one}"] = {
                 "before": _shown(before), "kept": found["kept"], "after": _shown(after)
             }  # fmt: skip
@@ -106,21 +107,26 @@ def prove(short: bool, seed: int) -> dict[str, object]:
     }
 
 
-def _one(folder: Path, seed: int) -> tuple[Summary, Summary, dict[str, Any]]:
+def _one(folder: Path, seed: int, *, kill: bool) -> tuple[Summary, Summary, dict[str, Any]]:
     """What both evaluations of a seed say, how many answers were kept, and what a kill changed."""
     file = folder / f"rft-{seed}.toml"
-    file.write_text(RECIPE.format(seed=seed, every=2, problems=PROBLEMS))
+    file.write_text(RECIPE.format(seed=seed, every=4, problems=PROBLEMS))
     runs = [folder / f"whole-{seed}", folder / f"killed-{seed}"]
     train = [partial(command, "train", str(file), "--run", str(run)) for run in runs]
     code = forked(train[0])
     assert code == 0, f"seed {seed} does not run: {code}"
-    assert forked(partial(_dying, train[1])) != 0, "it was not killed"
-    code = forked(train[1])
-    changed = differences(*runs) if code == 0 else [f"exit {code}"]
+    changed = _changed(train[1], runs) if kill else []
     with opened(runs[0]) as db:
         before, after = (row.summary for row in evaluations(db))
     kept = (runs[0] / "stages" / "keep" / "kept.jsonl").read_text().count("\n")
     return before, after, {"kept": kept, "differences": changed}
+
+
+def _changed(train: Callable[[], int], runs: list[Path]) -> list[str]:
+    """What differs between a whole run and one that was killed while it selected."""
+    assert forked(partial(_dying, train)) < 0, "it was not killed"
+    code = forked(train)
+    return differences(*runs) if code == 0 else [f"exit {code}"]
 
 
 def _dying(train: Callable[[], int]) -> int:
