@@ -1,7 +1,7 @@
 """PPO with a critic of its own beside GRPO on the same work: memory by item, and seconds per step.
 
     python benchmarks/ppo_beside_grpo.py [--sizes 10.7M,30M] [--sides grpo,ppo,ppo-alone,ppo-head]
-        [--steps N] [--threads N] [--json]
+        [--only seconds|memory] [--steps N] [--threads N] [--json]
 
 Same random weights, prompts, reward, learning rate and number of answers; one update a step. `grpo` is
 the recipe's GRPO with beta 0, so without a reference; `ppo` the algorithm as its papers have it, with a
@@ -66,6 +66,7 @@ SIDES = {
     "ppo-head": ALGORITHMS["ppo"],
 }
 ROWS = {"rows of 2,048": 0, "rows of 256": 256}
+WIDTH = 26
 PHASES = ("sampling", "before the update", "policy update", "critic update")
 FREES = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 """With these, large blocks are pages of their own, given back when they are freed."""
@@ -92,6 +93,7 @@ def main() -> int:
     )
     parser.add_argument("--sizes", type=_names, default=list(SIZES))
     parser.add_argument("--sides", type=_names, default=["grpo", "ppo", "ppo-alone"])
+    parser.add_argument("--only", choices=("seconds", "memory"), help="not the other one")
     parser.add_argument("--steps", type=int, default=3, help="measured steps per turn")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--json", action="store_true", help="one object instead of the table")
@@ -114,25 +116,29 @@ def _compare(size: str, options: argparse.Namespace, folder: Path) -> dict[str, 
     """Seconds of every side in the order A B C C B A, then the memory of each."""
     parameters = save_model(SIZES[size], folder / size)
     common = {"size": size, "folder": str(folder / size), "threads": options.threads}
-    seconds: dict[str, list[dict[str, float]]] = {side: [] for side in options.sides}
+    found: dict[str, Any] = {"size": size, "parameters": parameters, "threads": options.threads}
+    if options.only != "memory":
+        found["seconds"] = _seconds(options, common)
+    if options.only != "seconds":
+        memory = {"steps": 1, "warmup_steps": 1, **common}
+        found["memory"] = {
+            rows: {
+                side: _launch(Turn(side=side, row_tokens=tokens, **memory))
+                for side in options.sides
+            }
+            for rows, tokens in ROWS.items()
+        }
+    return found
+
+
+def _seconds(options: argparse.Namespace, common: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """The medians of each side, measured in the order A B C .. C B A."""
+    steps: dict[str, list[dict[str, float]]] = {side: [] for side in options.sides}
     for number, side in enumerate([*options.sides, *reversed(options.sides)]):
         seed = number // len(options.sides)
         turn = Turn(side=side, steps=options.steps, warmup_steps=1, seed=seed, **common)
-        seconds[side] += _launch(turn)["steps"]
-    memory = {
-        rows: {
-            side: _launch(Turn(side=side, steps=2, warmup_steps=1, row_tokens=tokens, **common))
-            for side in options.sides
-        }
-        for rows, tokens in ROWS.items()
-    }
-    return {
-        "size": size,
-        "parameters": parameters,
-        "threads": options.threads,
-        "seconds": {side: _medians(steps) for side, steps in seconds.items()},
-        "memory": memory,
-    }
+        steps[side] += _launch(turn)["steps"]
+    return {side: _medians(own) for side, own in steps.items()}
 
 
 def _medians(steps: list[dict[str, float]]) -> dict[str, float]:
@@ -315,46 +321,48 @@ def _reset_peak() -> None:
 
 
 def _table(found: dict[str, Any]) -> str:
-    """Seconds, then memory by item, for both lengths of rows; ratios are of GRPO to the side."""
-    sides = list(found["seconds"])
-    width = 26
-    head = "".join(f"{side:>14}" for side in sides)
+    """Seconds, then memory by item, for both lengths of rows; ratios are of the first side to each."""
     lines = [f"{found['size']}: {found['parameters']:,} parameters, {found['threads']} threads"]
-    lines.append(f"{'seconds per step':{width}}{head}")
-    for key in ("step", "sampling", "before", "update", "tokens", "microseconds_per_token"):
-        values = "".join(f"{found['seconds'][side][key]:14.3f}" for side in sides)
-        lines.append(f"{key:{width}}{values}")
-    lines.append(_ratios("grpo / side, per token", _each(found["seconds"]), width))
-    for rows, memory in found["memory"].items():
-        lines += ["", f"{'MB, ' + rows:{width}}{head}", *_memory_lines(memory, width)]
+    if "seconds" in found:
+        lines += _second_lines(found["seconds"])
+    for rows, memory in found.get("memory", {}).items():
+        lines += ["", _head(f"MB, {rows}", memory), *_memory_lines(memory)]
     return "\n".join(lines)
 
 
-def _each(seconds: dict[str, dict[str, float]]) -> dict[str, float]:
-    return {side: own["microseconds_per_token"] for side, own in seconds.items()}
+def _head(text: str, sides: Iterable[str]) -> str:
+    return f"{text:{WIDTH}}" + "".join(f"{side:>14}" for side in sides)
 
 
-def _memory_lines(memory: dict[str, Any], width: int) -> list[str]:
+def _second_lines(seconds: dict[str, dict[str, float]]) -> list[str]:
+    lines = ["", _head("medians over steps", seconds)]
+    for key in ("step", "sampling", "before", "update", "tokens", "microseconds_per_token"):
+        lines.append(f"{key:{WIDTH}}" + "".join(f"{own[key]:14.3f}" for own in seconds.values()))
+    each = {side: own["microseconds_per_token"] for side, own in seconds.items()}
+    return [*lines, _ratios("grpo / side, per token", each)]
+
+
+def _memory_lines(memory: dict[str, Any]) -> list[str]:
     names = dict.fromkeys(name for own in memory.values() for name in own["items"])
     lines = []
     for name in names:
         cells = "".join(_megabytes(own["items"].get(name)) for own in memory.values())
-        lines.append(f"{name:{width}}{cells}")
+        lines.append(f"{name:{WIDTH}}{cells}")
     for name in PHASES:
         cells = "".join(_megabytes(own["peaks"].get(name)) for own in memory.values())
-        lines.append(f"{'peak, ' + name:{width}}{cells}")
+        lines.append(f"{'peak, ' + name:{WIDTH}}{cells}")
     peaks = {side: max(own["peaks"].values()) for side, own in memory.items()}
     cells = "".join(_megabytes(peak) for peak in peaks.values())
-    return [*lines, f"{'peak':{width}}{cells}", _ratios("grpo / side", peaks, width)]
+    return [*lines, f"{'peak':{WIDTH}}{cells}", _ratios("grpo / side", peaks)]
 
 
 def _megabytes(value: int | None) -> str:
     return f"{'-':>14}" if value is None else f"{value / 1e6:14.1f}"
 
 
-def _ratios(name: str, values: dict[str, float], width: int) -> str:
+def _ratios(name: str, values: dict[str, float]) -> str:
     first = next(iter(values.values()))
-    return f"{name:{width}}" + "".join(f"{first / value:14.3f}" for value in values.values())
+    return f"{name:{WIDTH}}" + "".join(f"{first / value:14.3f}" for value in values.values())
 
 
 if __name__ == "__main__":
