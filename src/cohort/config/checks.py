@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from cohort.config.any_stage import AnyStage
 from cohort.config.check_references import check_references
+from cohort.config.check_reward_models import check_reward_models
 from cohort.config.lookup import shown
 from cohort.config.preferences import RewardModel
 from cohort.config.recipe import NewModel, Recipe
@@ -26,6 +27,7 @@ def check_recipe(recipe: Recipe) -> None:
     check_references(recipe)
     for number, stage in enumerate(recipe.stage):
         _check_stage(stage, f"stage.{number}")
+    check_reward_models(recipe)
     _check_new_model(recipe)
 
 
@@ -67,7 +69,7 @@ def _check_stage(stage: AnyStage, where: str) -> None:
 
 
 def _check_rewards(stage: Sampled, where: str) -> None:
-    if not stage.rewards:
+    if not stage.rewards and not isinstance(stage, RewardModel):
         raise RecipeError(
             f"{where}.rewards is empty: no answer can be better than another",
             "name at least one reward, for example rewards = { correct = 1.0 }",
@@ -149,7 +151,9 @@ def _check_new_model(recipe: Recipe) -> None:
             "begin with a built-in task, or give model.path",
         )
     for number, stage in enumerate(recipe.stage):
-        if isinstance(stage, Sampled) and stage.max_new_tokens >= new.context:
+        if not isinstance(stage, Sampled) or not stage.rewards:
+            continue
+        if stage.max_new_tokens >= new.context:
             raise RecipeError(
                 f"stage.{number}.max_new_tokens is {stage.max_new_tokens} and model.new.context is "
                 f"{new.context}: no room is left for a prompt",

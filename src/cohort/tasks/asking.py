@@ -18,13 +18,14 @@ from cohort.data.files import Row
 from cohort.data.records import Message, Problem
 from cohort.errors import DataError, legible, listed
 from cohort.rewards.functions import GIVEN
+from cohort.tasks.compared import compared
 
 Prompt = str | tuple[Message, ...]
 
 
 def ask_all(rows: Iterable[Row], options: Problems) -> list[tuple[Problem, Row]]:
     """Every row as a Problem, beside the row it was made from; ids are unique. Raises DataError."""
-    asked = [(_renamed(row, options.columns), row) for row in rows]
+    asked = [(_renamed(row, options), row) for row in rows]
     prompts = [prompt_of(values, row.where, options) for values, row in asked]
     _refuse_empty(prompts, [row for _, row in asked])
     _refuse_halves(prompts, [row for _, row in asked])
@@ -137,8 +138,9 @@ def _messages(value: object, where: str) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def _renamed(row: Row, names: Mapping[str, str]) -> dict[str, object]:
-    """The row's columns, those in `names` (new name -> old name) under their new names."""
+def _renamed(row: Row, options: Problems) -> dict[str, object]:
+    """The row's columns, those in `columns` (new name -> old name) under their new names."""
+    names = options.columns
     values = dict(row.values)
     for there in names.values():
         if there not in row.values:
@@ -148,13 +150,16 @@ def _renamed(row: Row, names: Mapping[str, str]) -> dict[str, object]:
                 f'did you mean "{legible(near)}"?' if near else "problems.columns is { new = old }",
             )
         values.pop(there, None)
-    clash = [name for name in (*names, *GIVEN) if name in values]
+    clash = [name for name in names if name in values]
+    values |= {wanted: row.values[there] for wanted, there in names.items()}
+    values = compared(values, "" if options.template else options.prompt, row.where)
+    clash += [name for name in GIVEN if name in values]
     if clash:
         raise DataError(
             f'{row.where} has a column "{legible(clash[0])}", a name that is taken',
             f'give it another: problems.columns = {{ other = "{legible(clash[0])}" }}',
         )
-    return values | {wanted: row.values[there] for wanted, there in names.items()}
+    return values
 
 
 def _refuse_empty(prompts: Sequence[Prompt], rows: Sequence[Row]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from cohort.config.any_stage import AnyStage
 from cohort.config.checks import check_recipe
+from cohort.config.preferences import RewardModel
 from cohort.config.recipe import Recipe
 from cohort.config.references import stage_of
 from cohort.config.stages import Problems, Reinforce, Sampled, Supervised
@@ -30,6 +31,7 @@ from cohort.tasks.finite import Finite
 from cohort.tasks.later import Later
 from cohort.tasks.problems import ProblemSource, given_rows, open_source
 from cohort.train.located import located
+from cohort.train.reward_model_rows import check_rows
 from cohort.train.suits import check_suits
 
 
@@ -80,6 +82,8 @@ def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
                 check_columns(rewards, source.known())
         elif isinstance(options, Supervised) and isinstance(source, Finite):
             source.check_completions()
+        if isinstance(options, RewardModel) and not options.rewards:
+            check_rows(source.known(), options)
         plans.append(StagePlan(name, options, source, rewards, algorithm))
     return plans
 
