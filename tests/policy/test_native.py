@@ -10,7 +10,7 @@ import torch
 
 from cohort.data.packing import Family, Member, pack
 from cohort.policy import elementwise, native
-from cohort.policy.panels import PANEL, laid_out
+from cohort.policy.panels import laid_out
 from cohort.rollout.choice import inverse_transform
 from cohort.rollout.request import Request, Sampling
 from cohort.rollout.sampler import sample
@@ -170,7 +170,7 @@ def test_panels_hold_the_weights_and_zeros(outputs):
     panels = laid_out(weight)
     flat = panels.transpose(1, 2).reshape(-1, 7)
     assert torch.equal(flat[:outputs], weight)
-    assert len(flat) % PANEL == 0
+    assert len(flat) % native.panel_width() == 0
     assert not flat[outputs:].any()
 
 

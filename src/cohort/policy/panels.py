@@ -14,14 +14,14 @@ from torch import Tensor
 from cohort.policy import native
 from cohort.policy.attention import Heads
 
-PANEL = 2 * native.BLOCK
-"""Outputs that lie side by side."""
-
 
 def laid_out(weight: Tensor) -> Tensor:
-    """weight [n, d] -> float32 [n / PANEL rounded up, d, PANEL], outputs beyond n being 0."""
+    """weight [n, d] -> float32 [panels, d, outputs of a panel], outputs beyond n being 0."""
     outputs, inputs = weight.shape
-    panels = weight.new_empty(-(-outputs // PANEL), inputs, PANEL, dtype=torch.float32)
+    side_by_side = native.panel_width()
+    panels = weight.new_empty(
+        -(-outputs // side_by_side), inputs, side_by_side, dtype=torch.float32
+    )
     threads, narrow = torch.get_num_threads(), weight.dtype == torch.bfloat16
     native.call("lay_panels", weight, panels, outputs, inputs, threads, narrow)
     return panels

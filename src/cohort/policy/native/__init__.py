@@ -105,6 +105,15 @@ def suits_strided(*tensors: Tensor) -> bool:
     return suits(*(tensor[0] for tensor in tensors))
 
 
+@cache
+def panel_width() -> int:
+    """Outputs of a matrix that lie side by side in a panel: two registers of this processor."""
+    library = _loaded()
+    assert isinstance(library, ctypes.CDLL), f"panels without kernels: {library}"
+    library.panel_width.restype = _INT
+    return int(library.panel_width())
+
+
 def whole_blocks(length: int) -> int:
     """A number of positions or dimensions rounded up to whole blocks."""
     return -(-length // BLOCK) * BLOCK

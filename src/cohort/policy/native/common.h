@@ -8,6 +8,18 @@
 #define BLOCK 16    /* positions, or dimensions, that are computed side by side */
 #define TOGETHER 4  /* query heads that read a key head together, at most */
 
+/* Floats in a register. Sums are kept in registers, of which AVX-512 has 32 and AVX2 has 16: what is summed
+   at a time is cut so that they hold it, since a sum that is spilled to memory costs half of the speed. */
+#ifdef __AVX512F__
+#define REGISTER 16
+#define SUMS(heads) 4
+#else
+#define REGISTER 8
+#define SUMS(heads) ((heads) == 1 ? 4 : (heads) == 2 ? 2 : 1) /* of BLOCK floats for each of `heads` */
+#endif
+
+typedef float vector __attribute__((vector_size(4 * REGISTER), aligned(4), may_alias));
+
 static inline float from_bf16(uint16_t half) {
     uint32_t bits = (uint32_t)half << 16;
     float value;

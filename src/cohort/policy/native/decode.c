@@ -7,10 +7,8 @@
 
 #include "common.h"
 
-#define PANEL (2 * BLOCK)
+#define PANEL (2 * REGISTER)
 #define ROWS 6 /* lanes that meet a panel together */
-
-typedef float vector __attribute__((vector_size(4 * BLOCK), aligned(4), may_alias));
 
 static inline float kept(float value, int narrow) { return narrow ? rounded(value) : value; }
 
@@ -63,18 +61,18 @@ static inline __attribute__((always_inline)) void score(
         const float *q, const float *k, int64_t width, int64_t length, int64_t blocks,
         float *scores, int64_t stride, const int heads) {
     int64_t b = 0;
-    for (; b + 4 <= blocks; b += 4) {
+    for (; b + SUMS(heads) <= blocks; b += SUMS(heads)) {
         float sum[TOGETHER][4 * BLOCK];
         for (int h = 0; h < heads; h++)
 #pragma omp simd
-            for (int c = 0; c < 4 * BLOCK; c++) sum[h][c] = 0.0f;
+            for (int c = 0; c < SUMS(heads) * BLOCK; c++) sum[h][c] = 0.0f;
         for (int64_t i = 0; i < width; i++)
             for (int h = 0; h < heads; h++)
 #pragma omp simd
-                for (int c = 0; c < 4 * BLOCK; c++)
+                for (int c = 0; c < SUMS(heads) * BLOCK; c++)
                     sum[h][c] += q[h * width + i] * k[i * length + b * BLOCK + c];
         for (int h = 0; h < heads; h++)
-            memcpy(scores + h * stride + b * BLOCK, sum[h], sizeof sum[h]);
+            memcpy(scores + h * stride + b * BLOCK, sum[h], sizeof(float) * SUMS(heads) * BLOCK);
     }
     for (; b < blocks; b++) {
         float sum[TOGETHER][BLOCK];
@@ -98,12 +96,12 @@ static inline __attribute__((always_inline)) void gather(
         int some, float *out, const int heads) {
     float sum[TOGETHER][4][BLOCK];
     for (int h = 0; h < heads; h++)
-        for (int turn = 0; turn < 4; turn++)
+        for (int turn = 0; turn < SUMS(heads); turn++)
 #pragma omp simd
             for (int c = 0; c < BLOCK; c++) sum[h][turn][c] = 0.0f;
     if (some == BLOCK) {
-        for (int64_t j = 0; j < count; j += 4)
-            for (int turn = 0; turn < 4; turn++)
+        for (int64_t j = 0; j < count; j += SUMS(heads))
+            for (int turn = 0; turn < SUMS(heads); turn++)
                 for (int h = 0; h < heads; h++)
 #pragma omp simd
                     for (int c = 0; c < BLOCK; c++)
@@ -115,8 +113,8 @@ static inline __attribute__((always_inline)) void gather(
                     sum[h][0][c] += weight[h * stride + j] * v[j * width + c];
     }
     for (int h = 0; h < heads; h++)
-        for (int c = 0; c < some; c++)
-            out[h * width + c] += (sum[h][0][c] + sum[h][1][c]) + (sum[h][2][c] + sum[h][3][c]);
+        for (int turn = 0; turn < SUMS(heads); turn++)
+            for (int c = 0; c < some; c++) out[h * width + c] += sum[h][turn][c];
 }
 
 /* What one lane's queries of one key head read: `heads` of them, at most TOGETHER. */
@@ -184,6 +182,9 @@ static inline __attribute__((always_inline)) void attend_lanes(
     }
 }
 
+/* Outputs of a panel. */
+int64_t panel_width(void) { return PANEL; }
+
 /* weight [n, d] to panels [n / PANEL rounded up, d, PANEL]; outputs beyond n are 0. */
 void lay_panels(const void *weight, float *panels, int64_t outputs, int64_t inputs, int64_t threads,
                 int bf16) {
@@ -203,7 +204,7 @@ static inline __attribute__((always_inline)) void rows_by_panel(
         const float *x, const float *panel, int64_t inputs, vector sum[][2], const int rows) {
     for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = (vector){0};
     for (int64_t k = 0; k < inputs; k++) {
-        vector low = *(const vector *)(panel + k * PANEL), high = *(const vector *)(panel + k * PANEL + BLOCK);
+        vector low = *(const vector *)(panel + k * PANEL), high = *(const vector *)(panel + k * PANEL + REGISTER);
         for (int r = 0; r < rows; r++) {
             float value = x[r * inputs + k];
             sum[r][0] += value * low;

@@ -14,25 +14,23 @@
 
 #include "common.h"
 
-typedef float lanes __attribute__((vector_size(4 * BLOCK), aligned(4), may_alias));
-
 /* Four lines of c (+)= a b: a(line, step) = a[line * a_line + step * a_step], b [steps, ..] rows
-   b_line apart, `vectors` times BLOCK columns. */
+   b_line apart, `vectors` times REGISTER columns. */
 static inline __attribute__((always_inline)) void tile(
         float *c, int64_t c_line, const float *a, int64_t a_line, int64_t a_step, const float *b,
         int64_t b_line, int64_t steps, const int vectors, const int adds) {
-    lanes sum[4][2];
+    vector sum[4][2];
     for (int r = 0; r < 4; r++)
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = adds ? *(const lanes *)(c + r * c_line + v * BLOCK) : (lanes){0};
+            sum[r][v] = adds ? *(const vector *)(c + r * c_line + v * REGISTER) : (vector){0};
     for (int64_t k = 0; k < steps; k++) {
-        lanes row[2];
-        for (int v = 0; v < vectors; v++) row[v] = *(const lanes *)(b + k * b_line + v * BLOCK);
+        vector row[2];
+        for (int v = 0; v < vectors; v++) row[v] = *(const vector *)(b + k * b_line + v * REGISTER);
         for (int r = 0; r < 4; r++)
             for (int v = 0; v < vectors; v++) sum[r][v] += a[r * a_line + k * a_step] * row[v];
     }
     for (int r = 0; r < 4; r++)
-        for (int v = 0; v < vectors; v++) *(lanes *)(c + r * c_line + v * BLOCK) = sum[r][v];
+        for (int v = 0; v < vectors; v++) *(vector *)(c + r * c_line + v * REGISTER) = sum[r][v];
 }
 
 /* c [lines, columns] (+)= a b; lines a multiple of 4, columns of BLOCK. */
@@ -40,7 +38,7 @@ static inline __attribute__((always_inline)) void product(
         float *c, int64_t c_line, int64_t lines, int64_t columns, const float *a, int64_t a_line,
         int64_t a_step, const float *b, int64_t b_line, int64_t steps, const int adds) {
     int64_t column = 0;
-    for (; column + 2 * BLOCK <= columns; column += 2 * BLOCK)
+    for (; column + 2 * REGISTER <= columns; column += 2 * REGISTER)
         for (int64_t r = 0; r < lines; r += 4)
             tile(c + r * c_line + column, c_line, a + r * a_line, a_line, a_step, b + column, b_line,
                  steps, 2, adds);
