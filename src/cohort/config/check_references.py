@@ -11,7 +11,7 @@ from cohort.config.preferences import RewardModel
 from cohort.config.recipe import Recipe
 from cohort.config.references import BASE, stage_of
 from cohort.config.selection import Select
-from cohort.config.stages import Sampled, Stage, Trained
+from cohort.config.stages import Evaluate, Mixture, Sampled, Stage, Trained
 from cohort.errors import RecipeError, legible
 
 _FOLDER = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
@@ -36,14 +36,36 @@ def check_references(recipe: Recipe) -> None:
                     f"stage.{number}.start is {legible(repr(text))}",
                     'it is "base" or "stage:NAME"; leave it out to go on from the stage before',
                 )
+        _check_held_out(f"stage.{number}", stage)
         if isinstance(stage, Select | RewardModel):
             _check_folder(f"stage.{number}.name", name)
         before[name] = stage
 
 
+def _check_held_out(where: str, stage: AnyStage) -> None:
+    """Nothing is held out of what a stage kept: its problems were there to be trained on."""
+    default = Mixture()
+    for problems in stage.problems.tables:
+        if not stage_of(problems.source) or problems.held_out:
+            continue
+        if problems.held_out_problems != default.held_out_problems:
+            raise RecipeError(
+                f"{where}.problems.held_out_problems is {problems.held_out_problems}, and nothing is "
+                f"held out of what the stage {legible(stage_of(problems.source))} kept",
+                "leave it out; evaluate where that stage took its problems from",
+            )
+        if isinstance(stage, Evaluate):
+            raise RecipeError(
+                f"{where}.problems is what the stage {legible(stage_of(problems.source))} kept, and "
+                "nothing of it is held out",
+                "evaluate where that stage took its problems from, or give problems.held_out",
+            )
+
+
 def _named(stage: AnyStage) -> Iterator[tuple[str, str, type[Stage]]]:
     """What of a stage can name another: where it stands, the text, and the kind of stage it asks for."""
-    yield "problems.source", stage.problems.source, Select
+    for problems in stage.problems.tables:
+        yield "problems.source", problems.source, Select
     if isinstance(stage, Sampled):
         for reward in stage.rewards:
             yield "rewards", reward, RewardModel

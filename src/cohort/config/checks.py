@@ -10,11 +10,14 @@ import math
 from collections.abc import Mapping
 
 from cohort.config.any_stage import AnyStage
+from cohort.config.check_filters import check_filters
+from cohort.config.check_mix import check_mix, check_parts
 from cohort.config.check_references import check_references
 from cohort.config.check_reward_models import check_reward_models
 from cohort.config.lookup import shown
 from cohort.config.preferences import RewardModel
 from cohort.config.recipe import NewModel, Recipe
+from cohort.config.selection import Select
 from cohort.config.stages import Evaluate, Optimizer, Reinforce, Sampled, Trained
 from cohort.errors import RecipeError, legible, listed
 
@@ -53,19 +56,30 @@ def _check_names(recipe: Recipe) -> None:
 
 
 def _check_stage(stage: AnyStage, where: str) -> None:
-    if not stage.problems.source:
-        raise RecipeError(f"{where}.problems is empty", "name a task, a file, or file.py:function")
-    _check_finite(stage.problems.options, (*where.split("."), "problems", "options"))
+    _check_problems(stage, where)
     if isinstance(stage, Sampled):
         _check_rewards(stage, where)
+        check_parts(stage, where)
         for name, reward in stage.rewards.items():
             _check_finite(reward.arguments, (*where.split("."), "rewards", name))
     if isinstance(stage, Evaluate):
         _check_success(stage, where)
+    if isinstance(stage, Select):
+        check_filters(stage, where)
     if isinstance(stage, Reinforce):
         _check_group(stage, where)
     if isinstance(stage, Trained | RewardModel):
         _check_optimizer(stage.optimizer, where)
+
+
+def _check_problems(stage: AnyStage, where: str) -> None:
+    check_mix(stage.problems, where)
+    for problems in stage.problems.tables:
+        if not problems.source:
+            raise RecipeError(
+                f"{where}.problems is empty", "name a task, a file, or file.py:function"
+            )
+        _check_finite(problems.options, (*where.split("."), "problems", "options"))
 
 
 def _check_rewards(stage: Sampled, where: str) -> None:
@@ -143,8 +157,8 @@ def _check_new_model(recipe: Recipe) -> None:
             f"model.new has about {_parameters(new):.1e} parameters: a new model is a small one",
             "lower hidden, layers or feed_forward",
         )
-    source = recipe.stage[0].problems.source
-    if not is_builtin_task(source):
+    named = [one.source for one in recipe.stage[0].problems.tables]
+    if source := next((name for name in named if not is_builtin_task(name)), ""):
         raise RecipeError(
             f'model.new takes its tokens from the first stage\'s task, and "{legible(source)}" is '
             "no task",

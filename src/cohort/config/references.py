@@ -14,3 +14,8 @@ BASE = "base"
 def stage_of(text: str) -> str:
     """The stage that a source, a reward or a start names; empty where it names none."""
     return text[len(PREFIX) :] if text.startswith(PREFIX) else ""
+
+
+def called(reward: str) -> str:
+    """What scores call a reward: `short` for `mine.py:short`, `judge` for `stage:judge`."""
+    return stage_of(reward) or reward.rpartition(".py:")[2]

@@ -64,10 +64,12 @@ def _meant(stage: S, latest: Mapping[str, str]) -> S:
         return PREFIX + latest.get(named, named) if named else text
 
     update: dict[str, Any] = {
-        "problems": stage.problems.model_copy(update={"source": of(stage.problems.source)})
+        "problems": stage.problems.each(lambda one: {"source": of(one.source)}),
     }
     if hasattr(stage, "start"):
         update["start"] = of(stage.start)
     if hasattr(stage, "rewards"):
         update["rewards"] = {of(name): reward for name, reward in stage.rewards.items()}
+    if hasattr(stage, "keep"):
+        update["keep"] = {of(name): least for name, least in stage.keep.items()}
     return stage.model_copy(update=update)

@@ -6,9 +6,10 @@ asked where it is defined, before a model is loaded.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from cohort.config.base import Table
 
@@ -25,7 +26,7 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 class Problems(Table):
     """Where problems come from. `problems = "chain"` is short for `problems = { source = "chain" }`."""
 
-    source: str
+    source: str = ""
     """A built-in task (`chain`, `countdown`), a .jsonl, .csv or .parquet file, the first two also with
     .gz behind, `hub:owner/name` for a data set of the hub (extra `data`), `reasoning-gym:TASK` (extra
     `reasoning-gym`), `file.py:function`, or `stage:NAME` for what an earlier stage `select` kept."""
@@ -54,6 +55,51 @@ class Problems(Table):
     """How many problems are held out: never trained on, the same for every seed."""
 
 
+class Share(Problems):
+    """A source among several, and how much of every step it gives."""
+
+    share: Annotated[float, Field(gt=0.0, le=MOST)]
+    """How much of a step comes from here, beside the shares of the others; they need not sum to 1."""
+    name: str = ""
+    """What the column `mixed_from` of its problems says, and a reward's `only`; empty: the source."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_source(cls, value: object) -> object:
+        """Named before paths are made whole and repeated stages are written out."""
+        if isinstance(value, dict) and not value.get("name"):
+            return {**value, "name": value.get("source", "")}
+        return value
+
+    def alone(self) -> Mixture:
+        """The same source as that of a stage."""
+        return Mixture(**{name: getattr(self, name) for name in Problems.model_fields})
+
+
+class Mixture(Problems):
+    """The problems of a stage: one source with the options of `Problems`, or several with shares.
+
+    `problems = { mix = [{ source = "stage:keep", share = 3 }, { source = "chat.jsonl", share = 1 }] }`.
+    """
+
+    mix: list[Share] = []
+    """The sources, each with options of its own; those beside `mix` are left out then. Of a step each
+    gives as many as its share asks for, one more or one less; which, follows from seed and step."""
+
+    @property
+    def tables(self) -> list[Problems]:
+        """The tables that name a source."""
+        return [*self.mix] or [self]
+
+    def each(self, change: Callable[[Problems], Mapping[str, object]]) -> Self:
+        """The same with what `change` says of each table that names a source replaced there."""
+        if not self.mix:
+            return self.model_copy(update=change(self))
+        return self.model_copy(
+            update={"mix": [part.model_copy(update=change(part)) for part in self.mix]}
+        )
+
+
 class Reward(Table):
     """One reward of a stage: its weight, how it is run, and the arguments of its function as further keys.
 
@@ -64,6 +110,9 @@ class Reward(Table):
 
     weight: Bounded = 1.0
     """What the value is multiplied with in the sum of the rewards."""
+    only: list[str] = []
+    """Of a mix, the names of the sources whose problems it is asked about; of the others it says nothing.
+    Empty: all of them, or those of the tasks that it belongs to."""
     where: Literal["worker", "trainer"] = "worker"
     """In which process the function runs: one of its own, which can be killed, or the training process.
     Functions that cannot be imported by name (closures, lambdas) run in the training process anyway."""
@@ -149,7 +198,7 @@ class Stage(Table):
 
     name: str = ""
     """How reports call this stage; empty: its kind, numbered when a kind occurs twice."""
-    problems: Problems
+    problems: Mixture
     """Where the problems come from."""
 
     @field_validator("problems", mode="before")

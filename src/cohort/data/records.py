@@ -21,6 +21,10 @@ StopReason = Literal["end", "length"]
 """Why a rollout stopped: it sampled an end token, or it was cut at the limit."""
 
 
+PART = "mixed_from"
+"""The column that says which source of a mix a problem is from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What is asked: a stable id, a prompt (text or chat messages), and what its rewards need."""

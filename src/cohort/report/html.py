@@ -38,6 +38,8 @@ FIRST_CURVES = {
         "grad_norm",
     ),
     "supervised": ("loss", "token_accuracy", "grad_norm"),
+    "select": ("kept", "reward", "dropped/duplicate", "completions/mean_length"),
+    "preference": ("loss", "rewards/margins", "rewards/accuracies", "reward", "grad_norm"),
 }
 """The curves that are seen at once; the other ones open with a click."""
 

@@ -50,7 +50,27 @@ SUPERVISED = (
 )
 """What a supervised step shows."""
 
-OPTIONAL = ("groups/sampled", "kl", "token_accuracy")
+SELECT = (
+    Column("kept", "kept", "{:.0f}"),
+    Column("doubles", "dropped/duplicate", "{:.0f}"),
+    *REINFORCE[:2],
+    REINFORCE[3],
+)
+"""What a step that selects shows: how many answers are kept, and what all of them are like."""
+
+PREFERENCE = (
+    Column("loss", "loss", "{:.4f}"),
+    Column("margin", "rewards/margins", "{:+.3f}"),
+    Column("accuracy", "rewards/accuracies", "{:.1%}"),
+    Column("reward", "reward", "{:.3f}"),
+    Column("grad", "grad_norm", "{:.3g}"),
+)
+"""What a step on pairs shows; the reward where it samples them."""
+
+TABLES = {"supervised": SUPERVISED, "select": SELECT, "preference": PREFERENCE}
+"""What the steps of a kind of stage show, where it is not what `REINFORCE` does."""
+
+OPTIONAL = ("groups/sampled", "kl", "token_accuracy", "dropped/duplicate")
 """Columns that are there only when the first step has the metric."""
 
 
@@ -67,8 +87,9 @@ class Pace:
 
 def columns(kind: str, metrics: Mapping[str, float]) -> tuple[Column, ...]:
     """The columns of a stage of this kind, given what its first step measured."""
-    table = SUPERVISED if kind == "supervised" else REINFORCE
-    return tuple(c for c in table if c.metric in metrics or c.metric not in OPTIONAL)
+    table = TABLES.get(kind, REINFORCE)
+    optional = ("reward", *OPTIONAL) if kind == "preference" else OPTIONAL
+    return tuple(c for c in table if c.metric in metrics or c.metric not in optional)
 
 
 def header(table: Sequence[Column], speed: str, left: str = "left") -> str:

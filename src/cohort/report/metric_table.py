@@ -25,6 +25,20 @@ class Metric:
     higher_is: Literal["better", "worse", "neither"] = "neither"
 
 
+DROPPED = {
+    "unscored": "they have no sum of rewards",
+    "total": "their sum of rewards is too small",
+    "rewards": "one of their rewards is too small",
+    "cut": "they were cut at max_new_tokens",
+    "empty": "there is nothing in them",
+    "tokens": "they have too few tokens or too many",
+    "characters": "they have too few characters or too many",
+    "duplicate": "the same answer was kept before",
+    "best": "enough others of their group are better",
+    "problem": "their problem has enough of them",
+}
+"""Why a stage `select` does not keep an answer, in the order in which it asks."""
+
 METRICS: dict[str, Metric] = {
     "reward": Metric(
         "reward",
@@ -227,6 +241,20 @@ METRICS: dict[str, Metric] = {
     "groups/surplus": Metric(
         "groups", "Groups left out because there were enough already.", "sum over the step"
     ),
+    "kept": Metric(
+        "answers",
+        "Answers that all filters of the stage let through; they are what later stages learn from.",
+        "sum over the step",
+        "better",
+    ),
+    **{
+        f"dropped/{name}": Metric(
+            "answers",
+            f"Answers that are not kept because {why}; each counts for the first such reason.",
+            "sum over the step",
+        )
+        for name, why in DROPPED.items()
+    },
     "num_tokens": Metric(
         "tokens",
         "Tokens so far in the stage: sampled ones, or learned ones in a supervised stage.",

@@ -26,7 +26,11 @@ from cohort.rewards.stage_model import StageModel
 GIVEN = ("completions", "prompts", "completion_ids", "journal")
 """What every reward function can ask for; no column and no argument may have these names."""
 
-HOW = {name: field.default for name, field in Reward.model_fields.items() if name != "weight"}
+HOW = {
+    name: field.default
+    for name, field in Reward.model_fields.items()
+    if name not in ("weight", "only")
+}
 """The options of every reward that say how it is run, and their defaults."""
 
 WORKERS_ONLY = frozenset({"memory_mb", "processes", "output_kb"})

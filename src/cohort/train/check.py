@@ -18,6 +18,8 @@ from cohort.errors import ModelError, RewardError
 from cohort.policy.load import load_policy
 from cohort.policy.policy import Policy
 from cohort.rewards.score import score_groups
+from cohort.tasks.later import Later
+from cohort.tasks.mixed import Mixed
 from cohort.train.check_findings import Checked, Finding
 from cohort.train.check_model import check_model
 from cohort.train.check_rewards import check_rewards
@@ -40,8 +42,8 @@ def check_recipe(recipe: Recipe, *, base: Path, seconds: float, rewards_only: bo
     """
     recipe = located(recipe, base)
     plans = make_plan(recipe, base, Given())
-    chosen = _to_check(plans)
     checked = Checked()
+    chosen = _to_check(plans, checked)
     costs = {
         number: check_rewards(checked, recipe, plans[number], number, base=base, seconds=seconds)
         for number in chosen
@@ -56,12 +58,20 @@ def check_recipe(recipe: Recipe, *, base: Path, seconds: float, rewards_only: bo
     return checked
 
 
-def _to_check(plans: Sequence[StagePlan]) -> list[int]:
-    """The stages that learn from rewards; where there are none, those that measure with them."""
+def _to_check(plans: Sequence[StagePlan], checked: Checked) -> list[int]:
+    """The stages that learn from rewards; where there are none, those that measure with them.
+
+    Not those whose problems an earlier stage will keep, and not mixes: that is said.
+    """
     for kind in (Reinforce, Evaluate):
         found = [number for number, plan in enumerate(plans) if isinstance(plan.options, kind)]
+        apart = [number for number in found if isinstance(plans[number].source, Later | Mixed)]
+        checked.facts += [
+            f"stage {plans[number].name}: not tried, its problems are {plans[number].source.name}."
+            for number in apart
+        ]
         if found:
-            return found
+            return [number for number in found if number not in apart]
     return []
 
 

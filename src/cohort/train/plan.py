@@ -17,7 +17,7 @@ from cohort.config.checks import check_recipe
 from cohort.config.preferences import RewardModel
 from cohort.config.recipe import Recipe
 from cohort.config.references import stage_of
-from cohort.config.stages import Problems, Reinforce, Sampled, Supervised
+from cohort.config.stages import Mixture, Problems, Reinforce, Sampled, Supervised
 from cohort.data.records import Problem
 from cohort.errors import DataError, ModelError, RecipeError, RewardError, legible
 from cohort.objective.algorithms import Algorithm
@@ -29,6 +29,7 @@ from cohort.rewards.functions import RewardFunction, load_rewards
 from cohort.rewards.score import check_columns
 from cohort.tasks.finite import Finite
 from cohort.tasks.later import Later
+from cohort.tasks.mixed import Mixed, Part
 from cohort.tasks.problems import ProblemSource, given_rows, open_source
 from cohort.train.located import located
 from cohort.train.reward_model_rows import check_rows
@@ -79,8 +80,10 @@ def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
                         base=base,
                     )
                 )
+                if isinstance(source, Mixed):
+                    rewards = tuple(source.confined(rewards))
                 check_columns(rewards, source.known())
-        elif isinstance(options, Supervised) and isinstance(source, Finite):
+        elif isinstance(options, Supervised) and isinstance(source, Finite | Mixed):
             source.check_completions()
         if isinstance(options, RewardModel) and not options.rewards:
             check_rows(source.known(), options)
@@ -116,13 +119,16 @@ def check_prompts(plan: StagePlan, policy: Policy) -> int:
 
     Where the stage says so, problems that are too long are left out; returns how many were.
     """
+    mixed = isinstance(plan.source, Mixed)
+    sources = [part.source for part in plan.source.parts] if mixed else [plan.source]
+    room = getattr(plan.options, "max_new_tokens", 1)
     dropped = 0
-    if plan.options.problems.too_long == "drop" and not isinstance(plan.source, Later):
-        assert isinstance(plan.source, Finite), f"{plan.source.name} is no source of rows"
-        room = getattr(plan.options, "max_new_tokens", 1)
-        dropped = plan.source.leave_out(
-            lambda problem: len(policy.prompt_tokens(problem)) + room > policy.context
-        )
+    for problems, source in zip(plan.options.problems.tables, sources, strict=True):
+        if problems.too_long == "drop" and not isinstance(source, Later):
+            assert isinstance(source, Finite), f"{source.name} is no source of rows"
+            dropped += source.leave_out(
+                lambda problem: len(policy.prompt_tokens(problem)) + room > policy.context
+            )
     for problem in plan.source.known():
         check_prompt(problem, policy)
     return dropped
@@ -149,6 +155,10 @@ def check_prompt(problem: Problem, policy: Policy) -> None:
 def _open(
     options: Problems, base: Path, given: Given, opened: dict[str, ProblemSource]
 ) -> ProblemSource:
+    if isinstance(options, Mixture) and options.mix:
+        own = [_open(one.alone(), base, given, opened) for one in options.mix]
+        named = zip(options.mix, own, strict=True)
+        return Mixed([Part(one.name, one.share, source) for one, source in named])
     if stage_of(options.source):
         return Later(options.source)
     key = options.model_dump_json()

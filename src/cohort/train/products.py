@@ -26,6 +26,11 @@ class Products:
     def __init__(self, run: Path) -> None:
         self._run = run
 
+    @property
+    def run(self) -> Path:
+        """The run's folder."""
+        return self._run
+
     def leave(self, stage: str, write: Callable[[Path], None]) -> Path:
         """Put a stage's folder in place, filled by `write`. Raises StorageError."""
         final = self._run / STAGES / stage
