@@ -12,10 +12,14 @@ from dataclasses import replace
 
 from cohort.data.records import SCORED, UNSCORABLE, Group
 from cohort.report.metric_table import METRICS, SUPERVISED, Metric
+from cohort.report.reward_model_metrics import REWARD_MODEL
 from cohort.report.statistics import deviation, mean
 
 ROUNDING = 1e-9
 """Rewards closer than this share of their size differ by rounding only, as in the objective."""
+
+OF_KIND = {"supervised": SUPERVISED, "reward-model": REWARD_MODEL}
+"""What means another thing in a kind of stage, or is known there alone."""
 
 _FUNCTION_MEAN = Metric(
     "reward",
@@ -77,8 +81,8 @@ _FAILED_KIND = Metric(
 
 def describe_metric(name: str, kind: str = "reinforce") -> Metric | None:
     """The row of a metric in a stage of this kind; None for a metric that is not ours."""
-    if kind == "supervised" and name in SUPERVISED:
-        return SUPERVISED[name]
+    if name in OF_KIND.get(kind, {}):
+        return OF_KIND[kind][name]
     head, _, rest = name.partition("/")
     function, _, statistic = rest.rpartition("/")
     rows = {"mean": _FUNCTION_MEAN, "std": _FUNCTION_DEVIATION, **_FUNCTION_COUNTS}

@@ -136,7 +136,8 @@ class _Asked:
         self._policy, self._answers = policy, answers
         self._prompts: dict[str, NDArray[np.int32]] = {}
         self._of = [self._prompt(prompt) for prompt in prompts]
-        special = set(policy.tokenizer.all_special_ids)
+        tokenizer = policy.tokenizer
+        special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}  # that stands for text
         self._refused = [
             self._reason(answer, self._prompts[key], special)
             for answer, key in zip(answers, self._of, strict=True)

@@ -47,7 +47,7 @@ def compared(values: Mapping[str, object], prompt: str, where: str) -> dict[str,
 def _split(chosen: Any, rejected: Any, prompt: str, where: str) -> dict[str, object]:
     """What two texts or chats begin with as the prompt, and the rest of each."""
     size = 0
-    if isinstance(chosen, str) == isinstance(rejected, str):
+    if isinstance(chosen, str | list) and type(chosen) is type(rejected):
         alike = (one == other for one, other in zip(chosen, rejected, strict=False))
         size = sum(1 for _ in itertools.takewhile(bool, alike))
     if isinstance(chosen, str) and size < min(len(chosen), len(rejected)):

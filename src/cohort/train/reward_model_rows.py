@@ -7,6 +7,7 @@ text nor one message, scores and labels that do not fit in number or range, answ
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from cohort.data.records import Problem
 from cohort.errors import DataError, legible, listed
 from cohort.policy.policy import Policy
 from cohort.tasks.compared import ANSWERS, CHOSEN, LABELS, REJECTED, SCORES, STEPS
-from cohort.train.reward_model_examples import Example
+from cohort.train.reward_model_examples import Example, Labels
 
 MARGIN = "margin"
 
@@ -65,18 +66,22 @@ def example_of(problem: Problem, options: RewardModel, policy: Policy) -> Exampl
             f"{policy.context}",
             "leave it out, or use a model with a longer context",
         )
-    steps: tuple[tuple[tuple[int, float], ...], ...] = ()
-    if options.supervision == "process":
-        own = [(policy.token_at(answers[0], end), label) for end, label in found.steps]
-        steps = (tuple(own),)
     margin = problem.columns.get(MARGIN)
     return Example(
         prompt,
         answers,
         found.scores,
-        steps,
+        _placed(found, policy) if found.steps else (),
         options.margin if margin is None else _number(margin, f"problem {problem.id!r}, {MARGIN}"),
     )
+
+
+def _placed(found: Held, policy: Policy) -> tuple[Labels]:
+    """The steps of the one text with the tokens that they end with: those that hold its last character."""
+    (text,) = found.texts
+    read = policy.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    begins = [begin for begin, _ in read["offset_mapping"]]
+    return (tuple((bisect_left(begins, end) - 1, label) for end, label in found.steps),)
 
 
 def _labelled(columns: Mapping[str, object], separator: str, where: str) -> Held:
