@@ -38,6 +38,8 @@ PROOFS = {
     "math_agreement": "agreement with math-verify, and every difference explained",
     "reasoning_gym": "tasks of reasoning-gym: posed, posed again, their answers scored in the sandbox",
     "check_mistakes": "planted mistakes: cohort check names each, and nothing in a right recipe",
+    "reward_model": "reward models: right about what is held out, the same with transformers alone",
+    "iterative": "a reward model that is trained on with the policy, and one that is not: five seeds",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""
