@@ -43,6 +43,8 @@ PROOFS = {
     "rejection_tuning": "sample, keep, imitate: more held-out answers right, with every seed",
     "critic_gradient": "a critic's true values: the gradient of every estimate is the exact one",
     "hybrid_identities": "Hybrid GRPO is the TD error, GRPO or Monte Carlo where it must be",
+    "reward_model": "reward models: right about what is held out, the same with transformers alone",
+    "iterative": "a reward model that is trained on with the policy, and one that is not: five seeds",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""

@@ -8,7 +8,10 @@ from cohort.config.load import dump_recipe, read_recipe
 from cohort.errors import RecipeError
 
 SUPERVISED = {"kind": "supervised", "problems": "chain", "steps": 1}
-JUDGE = {"kind": "reward-model", "name": "judge", "problems": "chain", "steps": 1}
+JUDGE = {
+    "kind": "reward-model", "name": "judge", "problems": "chain", "steps": 1, "rewards": {"correct": 1.0},
+    "max_new_tokens": 48,
+}  # fmt: skip
 POLICY = {
     "kind": "reinforce", "name": "policy", "problems": "chain", "steps": 1,
     "rewards": {"stage:judge": 1.0}, "max_new_tokens": 48,

@@ -14,6 +14,7 @@ from cohort.config.check_filters import check_filters
 from cohort.config.check_mix import check_mix, check_parts
 from cohort.config.check_pairs import check_pairs
 from cohort.config.check_references import check_references
+from cohort.config.check_reward_models import check_reward_models
 from cohort.config.lookup import shown
 from cohort.config.preferences import Preference, RewardModel
 from cohort.config.recipe import NewModel, Recipe
@@ -30,6 +31,7 @@ def check_recipe(recipe: Recipe) -> None:
     check_references(recipe)
     for number, stage in enumerate(recipe.stage):
         _check_stage(stage, f"stage.{number}")
+    check_reward_models(recipe)
     _check_new_model(recipe)
 
 
@@ -84,7 +86,7 @@ def _check_problems(stage: AnyStage, where: str) -> None:
 
 
 def _check_rewards(stage: Sampled, where: str) -> None:
-    if not stage.rewards and not isinstance(stage, Preference):
+    if not stage.rewards and not isinstance(stage, Preference | RewardModel):
         raise RecipeError(
             f"{where}.rewards is empty: no answer can be better than another",
             "name at least one reward, for example rewards = { correct = 1.0 }",

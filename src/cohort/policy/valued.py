@@ -11,6 +11,7 @@ The value after a whole answer is read with one more token behind it, which is n
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -22,7 +23,7 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 from transformers.modeling_utils import PreTrainedModel
 from transformers.utils import logging
 
-from cohort.data.packing import Row
+from cohort.data.packing import Family, Row, cut, pack
 from cohort.policy import attention
 from cohort.policy.attention import Packed
 from cohort.policy.load import whole
@@ -79,6 +80,16 @@ class Valued:
         chosen = hidden.index_select(0, torch.from_numpy(row.predictor).to(device))
         return cast(Tensor, self.head(chosen))[:, 0].float()
 
+    @torch.no_grad()
+    def values_of(self, families: Sequence[Family], *, tokens_per_row: int) -> NDArray[np.float32]:
+        """The value before every token of all members, nothing to be learned from, at their flat places."""
+        size = sum(len(member.tokens) for family in families for member in family.members)
+        flat = np.zeros(size, dtype=np.float32)
+        for piece in cut(families, tokens_per_row=tokens_per_row):
+            row = pack(piece)
+            flat[row.flat] = self.values(row).cpu().numpy()
+        return flat
+
     def save(self, folder: Path) -> None:
         """An ordinary folder that transformers' classes load."""
         logging.disable_progress_bar()
@@ -91,6 +102,8 @@ def valued_from(policy: Policy, reads: Reads) -> Valued:
     base = whole(policy)
     config = copy.deepcopy(base.config)
     config.num_labels = 1
+    if config.pad_token_id in policy.ends:  # transformers would read the value before it
+        config.pad_token_id = None
     for name in ("classifier_dropout", "hidden_dropout"):
         if hasattr(config, name) or name == "classifier_dropout":
             setattr(config, name, 0.0)
@@ -104,10 +117,12 @@ def valued_from(policy: Policy, reads: Reads) -> Valued:
     return Valued(model.to(policy.device), policy.tokenizer)
 
 
-def load_valued(folder: Path, reads: Reads, tokenizer: Any) -> Valued:
-    """What `Valued.save` wrote."""
-    model = CLASSES[reads].from_pretrained(folder, local_files_only=True)
-    return Valued(model, tokenizer)
+def load_valued(folder: Path, reads: Reads, tokenizer: Any, *, device: str = "cpu") -> Valued:
+    """What `Valued.save` wrote; loading draws no random number that training would miss."""
+    logging.disable_progress_bar()
+    with torch.random.fork_rng(devices=[]):
+        model = CLASSES[reads].from_pretrained(folder, local_files_only=True)
+    return Valued(model.to(device), tokenizer)
 
 
 def with_an_end(tokens: NDArray[np.int32], end: int) -> NDArray[np.int32]:

@@ -67,10 +67,26 @@ PREFERENCE = (
 )
 """What a step on pairs shows; the reward where it samples them."""
 
-TABLES = {"supervised": SUPERVISED, "select": SELECT, "preference": PREFERENCE}
+REWARD_MODEL = (
+    Column("loss", "loss", "{:.4f}"),
+    Column("accuracy", "accuracy", "{:.1%}"),
+    Column("margin", "margin", "{:+.3f}"),
+    Column("sampled", "reward", "{:.3f}"),
+    Column("replayed", "replayed", "{:.0f}"),
+    Column("grad", "grad_norm", "{:.3g}"),
+)
+"""What a step of a reward model shows: how often it is right about what it learns from, and the mean
+reward of what was sampled."""
+
+TABLES = {
+    "supervised": SUPERVISED,
+    "select": SELECT,
+    "preference": PREFERENCE,
+    "reward-model": REWARD_MODEL,
+}
 """What the steps of a kind of stage show, where it is not what `REINFORCE` does."""
 
-OPTIONAL = ("groups/sampled", "kl", "token_accuracy", "dropped/duplicate")
+OPTIONAL = ("groups/sampled", "kl", "token_accuracy", "dropped/duplicate", "replayed")
 """Columns that are there only when the first step has the metric."""
 
 
@@ -88,7 +104,8 @@ class Pace:
 def columns(kind: str, metrics: Mapping[str, float]) -> tuple[Column, ...]:
     """The columns of a stage of this kind, given what its first step measured."""
     table = TABLES.get(kind, REINFORCE)
-    optional = ("reward", *OPTIONAL) if kind == "preference" else OPTIONAL
+    learns_from_rows = kind in ("preference", "reward-model")
+    optional = ("reward", "margin", *OPTIONAL) if learns_from_rows else OPTIONAL
     return tuple(c for c in table if c.metric in metrics or c.metric not in optional)
 
 

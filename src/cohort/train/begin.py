@@ -16,12 +16,12 @@ from cohort.config.stages import Mixture, Trained
 from cohort.policy.load import load_policy
 from cohort.policy.policy import Policy
 from cohort.rewards.score import check_columns
-from cohort.rewards.stage_model import StageModel
 from cohort.tasks.later import Later
 from cohort.tasks.mixed import Mixed
 from cohort.tasks.problems import ProblemSource, open_source
 from cohort.train.plan import StagePlan, check_prompts
 from cohort.train.products import KEPT, MODEL, POLICY, Products
+from cohort.train.reward_model_use import ends_of, models_of
 from cohort.train.state import weights_of
 
 
@@ -30,6 +30,7 @@ class Beginnings:
 
     def __init__(self, recipe: Recipe, plans: Sequence[StagePlan], products: Products) -> None:
         self._recipe, self._products = recipe, products
+        self._plans = {plan.name: plan for plan in plans}
         self._pieces = plans[0].source.vocabulary() if recipe.model.new is not None else []
         starts = [one.options.start for one in plans if isinstance(one.options, Trained)]
         self._starts = {stage_of(start) for start in starts} - {""}
@@ -39,9 +40,9 @@ class Beginnings:
 
         Raises RunError where they are gone, DataError where a problem cannot be asked.
         """
-        for reward in plan.rewards:
-            if isinstance(reward.function, StageModel):
-                reward.function.path = self._products.of(reward.function.stage, MODEL)
+        for model in models_of(plan):
+            folder = self._products.of(model.stage, MODEL)
+            model.open(folder, policy, ends_of(self._plans[model.stage]))
         source = self._arrived(plan.options.problems, plan.source)
         if source is plan.source:
             return plan
@@ -49,6 +50,10 @@ class Beginnings:
         check_prompts(opened, policy)
         check_columns(plan.rewards, source.known())
         return opened
+
+    def base(self) -> Policy:
+        """The policy that the recipe begins with."""
+        return load_policy(self._recipe.model, vocabulary=self._pieces, seed=self._recipe.seed)
 
     def _arrived(self, options: Mixture, source: ProblemSource) -> ProblemSource:
         """The source, what was to come later read from where it was left."""
@@ -69,13 +74,14 @@ class Beginnings:
         """The policy as the stage begins with it; called before its first step alone."""
         start = plan.options.start if isinstance(plan.options, Trained) else ""
         if start == BASE:
-            base = load_policy(self._recipe.model, vocabulary=self._pieces, seed=self._recipe.seed)
-            _become(policy, weights_of(base))
+            _become(policy, weights_of(self.base()))
         elif start:
             _become(policy, load_file(self._products.of(stage_of(start), POLICY)))
 
     def end(self, plan: StagePlan, policy: Policy) -> None:
-        """Keep the policy where a later stage begins with it."""
+        """Keep the policy where a later stage begins with it; let go of the reward models."""
+        for model in models_of(plan):
+            model.close()
         if plan.name in self._starts:
             weights = {name: one.detach().contiguous() for name, one in weights_of(policy).items()}
             self._products.leave(plan.name, lambda folder: save_file(weights, folder / POLICY))

@@ -14,7 +14,7 @@ from typing import Any
 
 from cohort.config.any_stage import AnyStage
 from cohort.config.checks import check_recipe
-from cohort.config.preferences import Preference
+from cohort.config.preferences import Preference, RewardModel
 from cohort.config.recipe import Recipe
 from cohort.config.references import stage_of
 from cohort.config.stages import Mixture, Problems, Reinforce, Sampled, Supervised
@@ -33,6 +33,7 @@ from cohort.tasks.later import Later
 from cohort.tasks.mixed import Mixed, Part
 from cohort.tasks.problems import ProblemSource, given_rows, open_source
 from cohort.train.located import located
+from cohort.train.reward_model_rows import check_rows
 from cohort.train.suits import check_suits
 
 
@@ -73,23 +74,36 @@ def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
         rewards: tuple[RewardFunction, ...] = ()
         if isinstance(options, Sampled):
             with _stage_named(name):
-                rewards = tuple(
-                    load_rewards(
-                        options.rewards,
-                        task_rewards={**source.rewards, **given.functions},
-                        base=base,
-                    )
-                )
-                if isinstance(source, Mixed):
-                    rewards = tuple(source.confined(rewards))
-                check_columns(rewards, source.known())
-        elif isinstance(options, Supervised) and isinstance(source, Finite | Mixed):
-            source.check_completions()
-        if isinstance(options, Preference) and not options.rewards:
-            for problem in source.known():
-                pair_of(problem)
+                rewards = _rewards(options, source, base, given)
+        _check_rows(options, source)
         plans.append(StagePlan(name, options, source, rewards, algorithm))
     return plans
+
+
+def _rewards(
+    options: Sampled, source: ProblemSource, base: Path, given: Given
+) -> tuple[RewardFunction, ...]:
+    """The reward functions of a stage. Raises RewardError."""
+    known = {**source.rewards, **given.functions}
+    rewards = tuple(load_rewards(options.rewards, task_rewards=known, base=base))
+    if isinstance(source, Mixed):
+        rewards = tuple(source.confined(rewards))
+    check_columns(rewards, source.known())
+    return rewards
+
+
+def _check_rows(options: AnyStage, source: ProblemSource) -> None:
+    """Raise DataError where the stage learns from rows and one does not hold what it learns from."""
+    match options:
+        case Supervised() if isinstance(source, Finite | Mixed):
+            source.check_completions()
+        case Preference() if not options.rewards:
+            for problem in source.known():
+                pair_of(problem)
+        case RewardModel() if not options.rewards:
+            check_rows(source.known(), options)
+        case _:
+            pass
 
 
 @contextmanager

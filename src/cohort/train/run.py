@@ -352,6 +352,7 @@ class _Run:
             keeper=self._keeper,
             runner=self._runner,
             products=self._products,
+            first=self._beginnings.base,
             profiler=self._profilers.get(number),
         )
         match plan.options:
