@@ -53,7 +53,7 @@ def with_prompt(values: Mapping[str, object], column: str, where: str) -> dict[s
         )
     else:
         shared = _shared(chosen, rejected)
-    if not shared or shared in (len(chosen), len(rejected)):
+    if not shared or shared in (len(chosen), len(rejected)) or chosen == rejected:
         what = (
             "begin with nothing that could be their prompt" if not shared else "are no two answers"
         )
