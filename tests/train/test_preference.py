@@ -219,6 +219,12 @@ def test_pairs_are_learned_and_held_out_ones_are_measured(whole):
     assert metrics(whole, stage=1, step=2)["eval_loss"] > last["eval_loss"]
 
 
+def test_a_step_has_as_many_pairs_as_it_is_asked_for(tmp_path, whole, file):
+    few = runs.run(tmp_path / "run", SUPERVISED, _given(file, steps=1, pairs_per_step=4))
+    tokens = [metrics(folder, stage=1)["num_tokens"] for folder in (few, whole)]
+    assert 0 < tokens[0] < tokens[1]
+
+
 def test_sampled_pairs_are_of_answers_with_different_rewards(whole):
     advantages = rows(
         whole,
