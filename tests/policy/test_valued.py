@@ -62,3 +62,27 @@ def test_a_new_head_says_nothing_and_the_layers_are_the_policys() -> None:
     for name, tensor in valued.model.base_model.state_dict().items():
         assert torch.equal(tensor, held[name])
         assert tensor.data_ptr() != held[name].data_ptr()
+
+
+def test_a_folder_reads_after_the_end_also_where_the_end_is_the_padding(tmp_path) -> None:
+    policy, _ = tiny_policy("llama")
+    policy.model.config.pad_token_id = 1
+    valued = valued_from(policy, "sequence")
+    torch.nn.init.normal_(valued.head.weight, std=0.3)
+    ended = np.append(ANSWERS[0], np.int32(1))
+    own = valued.values(row_of(with_an_end(ended, 1)))[-1]
+    valued.save(tmp_path)
+    theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    ids = torch.from_numpy(np.concatenate((PROMPT, ended))).long()[None]
+    assert torch.allclose(own, theirs(input_ids=ids).logits[0, 0], atol=1e-5)
+
+
+def test_values_of_families_are_those_of_their_rows_however_they_are_cut() -> None:
+    valued = some_valued("llama", "token")
+    members = (Member(ANSWERS[0], 2), Member(ANSWERS[1], 0))
+    family = Family(PROMPT, members)
+    together = valued.values_of([family], tokens_per_row=100)
+    apart = valued.values_of([family], tokens_per_row=1)
+    row = valued.values(pack([family])).detach().numpy()
+    assert np.allclose(together[[2, 3, 4, 5, 0, 1]], row, atol=1e-6)
+    assert np.allclose(together, apart, atol=1e-5)

@@ -18,6 +18,7 @@ from cohort.policy.policy import Policy
 from cohort.policy.valued import load_valued, valued_from
 from cohort.rewards.outcome import Scored, Unscorable
 from cohort.rewards.stage_model import StageModel
+from cohort.train.check import check_recipe
 from cohort.train.optim import Updater
 from cohort.train.reward_model_examples import Example, decoded
 from cohort.train.reward_model_lesson import lesson, row_loss, told
@@ -415,6 +416,12 @@ def test_what_could_write_the_turns_of_its_judge_or_is_too_long_is_not_scored(tm
 def test_options_that_contradict_each_other_are_refused(tmp_path, change, said):
     with pytest.raises(RecipeError, match=said):
         run(tmp_path / "run", {**JUDGE, **change})
+
+
+def test_cohort_check_does_not_ask_a_model_that_is_not_trained_yet():
+    checked = check_recipe(recipe(JUDGE, POLICY), base=Path.cwd(), seconds=5.0, rewards_only=True)
+    assert checked.findings == []
+    assert checked.facts == ["stage policy: not tried, its rewards are of the reward model judge."]
 
 
 def test_rows_are_refused_options_of_sampling(tmp_path):
