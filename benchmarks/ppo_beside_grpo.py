@@ -10,15 +10,19 @@ with a head in the place of the critic. Each side is a process of its own, in th
 
 Seconds are medians of the steps of both turns. Memory is measured in turns of their own, in which what
 is freed goes back at once (glibc is told so by its variables; it costs time). It is what the process holds
-above what it held with all libraries loaded and no model; a step's phases have peaks of their own (the
-kernel's mark is set back between them). It is measured with rows as long as suit a CPU's cache and with
-short ones, because a row's activations are the same for both methods. Items are counted from their tensors,
-and what is left of the peak is activations and what the sampler keeps. Linux only.
+above what it held after a step with a model of 0.86 million parameters, so without the libraries; a
+step's phases have peaks of their own (the kernel's mark is set back between them). It is measured with rows
+as long as suit a CPU's cache and with short ones, because a row's activations are the same for both
+methods. Items are counted from their tensors. What is left of a peak is activations, what the sampler
+keeps, and gradients of rows on their way into the sum: one more for the first thread, two for each
+further one. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
+import gc
 import json
 import os
 import statistics
@@ -34,7 +38,7 @@ from typing import Any
 import torch
 from cohort_side import REWARDS
 from torch import Tensor
-from workloads import MEDIUM, WORKLOADS, Size, load_model, problems, save_model, tokenizer
+from workloads import MEDIUM, SMALL, WORKLOADS, Size, load_model, problems, save_model, tokenizer
 
 from cohort.config.critic import Critic as CriticOptions
 from cohort.config.stages import Optimizer
@@ -58,7 +62,7 @@ from cohort.train.step import Beside, learn
 
 THIRTY = Size(hidden=640, feed_forward=2080, layers=6, heads=10, key_value_heads=2)
 """30.0 million parameters."""
-SIZES = {"10.7M": MEDIUM, "30M": THIRTY}
+SIZES = {"0.86M": SMALL, "10.7M": MEDIUM, "30M": THIRTY}
 SIDES = {
     "grpo": ALGORITHMS["grpo"].but(beta=0.0),
     "ppo": ALGORITHMS["ppo"],
@@ -91,7 +95,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sizes", type=_names, default=list(SIZES))
+    parser.add_argument("--sizes", type=_names, default=["10.7M", "30M"])
     parser.add_argument("--sides", type=_names, default=["grpo", "ppo", "ppo-alone"])
     parser.add_argument("--only", choices=("seconds", "memory"), help="not the other one")
     parser.add_argument("--steps", type=int, default=3, help="measured steps per turn")
@@ -175,12 +179,25 @@ def _answer(asked: Path) -> None:
     asked.with_suffix(".answer").write_text(json.dumps(_Side(turn).measured()))
 
 
+def _rest(turn: Turn) -> int:
+    """What the process holds without a model, all code that a step needs loaded: bytes."""
+    if turn.row_tokens is None:
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        save_model(SMALL, Path(folder))
+        small = replace(turn, folder=folder, size="0.86M", row_tokens=None, steps=1, warmup_steps=1)
+        _Side(small).measured()
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    return _status("VmRSS")
+
+
 class _Side:
     """One side, and its steps."""
 
     def __init__(self, turn: Turn) -> None:
         self._turn, self._algorithm = turn, SIDES[turn.side]
-        self._rest = _status("VmRSS")
+        self._rest = _rest(turn)
         self._workload = replace(WORKLOADS["M"], size=SIZES[turn.size])
         model = load_model(Path(turn.folder), torch.float32)
         self._policy = take_over(model, tokenizer())

@@ -26,7 +26,7 @@ from cohort.config.load import packaged_recipes
 from cohort.config.stages import Evaluate, Problems, Reinforce, Reward
 from cohort.objective.algorithms import Algorithm
 from cohort.policy.policy import Policy
-from cohort.report.statistics import mean, mean_interval
+from cohort.report.statistics import deviation, mean
 from cohort.train import run as train_run
 from cohort.train.evaluate import measure
 from cohort.train.stage import StageContext
@@ -44,6 +44,9 @@ SIDES: dict[str, dict[str, Any]] = {
 }
 """What each side changes in the recipe's stage `reinforce`. A critic that makes one update a step learns
 no more than the mean of 40 of them: PPO has four minibatches, and half the learning rate for each."""
+
+STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365}
+"""Standard errors that a two-sided interval of 95 % reaches, by the number of seeds."""
 
 CURVE = "curve.json"
 WIDTH, HEIGHT, GAP, LEFT, TOP = 300, 150, 40, 34, 26
@@ -162,16 +165,20 @@ Curves = Mapping[str, Sequence[Sequence[Mapping[str, float]]]]
 
 
 def _table(curves: Curves, seeds: Sequence[int]) -> str:
-    """Held-out shares by step: the mean over the seeds with its interval, and the end of every seed."""
-    lines = ["| step | " + " | ".join(f"{s} greedy | {s} sampled" for s in curves) + " |"]
-    lines.append("| ---: |" + " --- |" * 2 * len(curves))
-    steps = [point["step"] for point in next(iter(curves.values()))[0]]
+    """Held-out shares by step, means over the seeds, and sampled ones less the first side's; every end."""
+    sides = list(curves)
+    heads = [f"{side} {kind}" for kind in ("greedy", "sampled") for side in sides]
+    heads += [f"{side} - {sides[0]}, sampled" for side in sides[1:]]
+    lines = ["| step | " + " | ".join(heads) + " |", "| ---: |" + " --- |" * len(heads)]
+    steps = [point["step"] for point in curves[sides[0]][0]]
     for place, step in enumerate(steps):
-        cells = [
-            _shown([curve[place][kind] for curve in own])
-            for own in curves.values()
+        by_kind = {
+            kind: [[curve[place][kind] for curve in curves[side]] for side in sides]
             for kind in ("greedy", "sampled")
-        ]
+        }
+        first, *others = by_kind["sampled"]
+        gaps = [[b - a for a, b in zip(first, own, strict=True)] for own in others]
+        cells = [_shown(own) for own in [*by_kind["greedy"], *by_kind["sampled"], *gaps]]
         lines.append(f"| {step:g} | " + " | ".join(cells) + " |")
     lines += [
         "",
@@ -186,9 +193,9 @@ def _table(curves: Curves, seeds: Sequence[int]) -> str:
 
 
 def _shown(values: Sequence[float]) -> str:
-    found = mean_interval(values)
-    low, high = found or (values[0], values[0])
-    return f"{mean(values):.3f} [{low:.3f}, {high:.3f}]"
+    """A mean over seeds with its interval, by Student's distribution: seeds are few."""
+    reach = STUDENT[len(values)] * deviation(values) / (len(values) - 1) ** 0.5
+    return f"{mean(values):.3f} +- {reach:.3f}"
 
 
 def _figure(curves: Curves) -> str:
