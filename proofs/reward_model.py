@@ -48,14 +48,14 @@ def recipe(seed: int, *, steps: int) -> Any:
         "name": "outcome",
         "problems": f"{ROWS}:ranked",
         "loss": "ranking",
-        "examples_per_step": 12,
+        "examples_per_step": 8,
     }
     process = {
         "name": "process",
         "problems": f"{ROWS}:stepwise",
         "supervision": "process",
         "separators": [" "],
-        "examples_per_step": 32,
+        "examples_per_step": 16,
     }
     return read_recipe(
         {
@@ -66,7 +66,7 @@ def recipe(seed: int, *, steps: int) -> Any:
                 {
                     "kind": "supervised",
                     "problems": sums,
-                    "steps": steps,
+                    "steps": min(steps, 240),
                     "optimizer": {"learning_rate": 2e-3, **rate},
                 },
                 {**common, **outcome},
@@ -125,7 +125,7 @@ def prove(short: bool, seed: int = 1) -> dict[str, Any]:
     """The short form takes few steps, and asks of the folders alone."""
     with tempfile.TemporaryDirectory() as name:
         run = Path(name) / "run"
-        made = recipe(seed, steps=10 if short else 600)
+        made = recipe(seed, steps=10 if short else 400)
         train_recipe(made, run=run, base=Path.cwd(), name="reward_model", quiet=True)
         found = accuracies(run)
         apart = {name: furthest(run, name) for name in LEAST}

@@ -178,14 +178,17 @@ def test_a_process_model_that_was_cut_goes_on_to_the_same_bits(tmp_path, monkeyp
     assert _same(process, run(tmp_path / "run", PROCESS, BY_STEPS)) == []
 
 
+COMPLETED = {
+    **JUDGE,
+    "supervision": "process",
+    "separators": ["0", "1", "2"],
+    "labels": "completions",
+    "completions_per_step": 2,
+}
+
+
 def test_completions_label_steps_the_same_after_a_cut(tmp_path, monkeypatch):
-    asked = {
-        **JUDGE,
-        "supervision": "process",
-        "separators": ["0", "1", "2"],
-        "labels": "completions",
-        "completions_per_step": 2,
-    }
+    asked = COMPLETED
     whole = run(tmp_path / "whole", asked)
     again = cut_at(monkeypatch, 5)
     with pytest.raises(Cut):
@@ -197,6 +200,28 @@ def test_completions_label_steps_the_same_after_a_cut(tmp_path, monkeypatch):
     ((sampled,),) = rows(whole, "SELECT sampled_tokens FROM stages WHERE name = 'judge'")
     ((shown,),) = rows(whole, "SELECT SUM(length(tokens)) / 4 FROM rollouts")
     assert sampled > shown  # completions are sampled, too
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"soft_labels": True},
+        {"right_at": 2.0},
+        {"completions_per_step": 4},
+        {"temperature": 0.5},
+        {"max_new_tokens": 9},
+        {"separators": ["3"]},
+        {"examples_per_step": 3},
+        {"rollouts_per_prompt": 3},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_an_option_changes_what_is_learned_from(tmp_path, change):
+    short = {**COMPLETED, "steps": 1, "sampled_steps": 1}
+    folders = [run(tmp_path / str(n), {**short, **own}) for n, own in enumerate(({}, change))]
+    one, other = ((f / "stages/judge/examples.safetensors").read_bytes() for f in folders)
+    assert one != other
 
 
 def test_a_repeated_judge_goes_on_and_replays_what_it_learned_before(tmp_path):
