@@ -27,7 +27,7 @@ from cohort.report import read
 from cohort.report.statistics import pass_at_k
 from cohort.rewards.reading import found_answer
 
-SUMS = {"source": "sums", "options": {"numbers": 3, "largest": 39}, "held_out_problems": 100}
+SUMS = {"source": "sums", "options": {"numbers": 3, "largest": 19}, "held_out_problems": 100}
 MODEL = {
     "new": {
         "hidden": 96,
@@ -41,15 +41,19 @@ MODEL = {
 START = {
     "kind": "supervised",
     "problems": SUMS,
-    "steps": 600,
     "rows_per_step": 32,
     "optimizer": {
-        "learning_rate": 3e-3,
-        "schedule": "cosine",
+        "learning_rate": 2e-3,
+        "schedule": "constant",
         "warmup_steps": 20,
         "beta2": 0.95,
     },
 }
+BEGIN, EACH, MOST = 120, 20, 1000
+"""Supervised steps before a start is measured for the first time, between two times, and at most."""
+RIGHT_LINES = 0.45
+"""A start is where so many of its sampled lines are right for the first time: seeds learn to carry at
+different times, and all at once."""
 STEPS, POINTS = 40, 4
 GROUPS = {"prompts_per_step": 32, "rollouts_per_prompt": 8, "max_new_tokens": 40, "slots": 256}
 HERE = {"where": "trainer"}  # the functions are quick and ours; a process of their own costs more
@@ -58,7 +62,7 @@ BY_LINE = {"correct": {"weight": 0.0, **HERE}, "right_steps": {"weight": 1.0, **
 
 ARMS = ("rejection tuning", "online rejection tuning", "GRPO, outcome", "GRPO, process")
 ALGORITHMS = {ARMS[1]: "online-rft", ARMS[2]: "grpo", ARMS[3]: "grpo-process"}
-TRIED = (1e-4, 3e-4, 1e-3)
+TRIED = (3e-5, 1e-4, 3e-4)
 RATES = dict.fromkeys(ARMS, 1e-3)
 """The learning rate of each way: the best of those tried on the seeds that are for tuning."""
 TUNING = (11, 12)
@@ -112,8 +116,16 @@ def _tuned(folder: Path) -> list[str]:
 def _start(folder: Path, seed: int) -> dict[str, Any]:
     """The supervised start of a seed, measured."""
     run = folder / f"start-{seed}"
-    if not _finished(run):
-        cohort.train(model=MODEL, stages=[START], seed=seed, threads=1, run=run, quiet=True)
+    if (run.with_name(f"{run.name}-measured-{SAMPLES}") / "report.html").is_file():
+        return _measured(run, seed, SAMPLES)
+    shutil.rmtree(run, ignore_errors=True)
+    for steps in range(BEGIN, MOST, EACH):
+        cohort.train(
+            model=MODEL, stages=[START | {"steps": steps}], seed=seed, threads=1, run=run,
+            quiet=True, accept_changes=True,
+        )  # fmt: skip
+        if _measured(run, seed, 4)["lines"] >= RIGHT_LINES:
+            break
     return _measured(run, seed, SAMPLES)
 
 
@@ -125,8 +137,7 @@ def _whole_way(folder: Path, arm: str, seed: int) -> dict[str, Any]:
 
 def way(folder: Path, arm: str, seed: int, rate: float) -> list[dict[str, Any]]:
     """The curve of a way: measures of held-out problems, and the tokens sampled until then."""
-    if not _finished(folder / f"start-{seed}"):
-        _start(folder, seed)
+    _start(folder, seed)
     run = _run(folder, arm, seed, rate)
     kept = run.with_name(f"{run.name}.json")
     if kept.is_file():
