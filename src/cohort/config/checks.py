@@ -18,6 +18,7 @@ from cohort.config.check_reward_models import check_reward_models
 from cohort.config.lookup import shown
 from cohort.config.preferences import Preference, RewardModel
 from cohort.config.recipe import NewModel, Recipe
+from cohort.config.references import called
 from cohort.config.selection import Select
 from cohort.config.stages import Evaluate, Optimizer, Reinforce, Sampled, Trained
 from cohort.errors import RecipeError, legible, listed
@@ -38,11 +39,6 @@ def check_recipe(recipe: Recipe) -> None:
 def is_builtin_task(source: str) -> bool:
     """Whether a source has the form of a task's name: no path, no suffix, no `hub:`."""
     return not any(mark in source for mark in "./\\:")
-
-
-def shown_name(reward: str) -> str:
-    """What scores and reports call a reward: `short` for `mine.py:short`, else its own name."""
-    return reward.rpartition(".py:")[2]
 
 
 def _check_names(recipe: Recipe) -> None:
@@ -104,7 +100,7 @@ def _check_finite(values: object, place: tuple[str | int, ...]) -> None:
 
 
 def _check_success(stage: Evaluate, where: str) -> None:
-    names = [shown_name(reward) for reward in stage.rewards]
+    names = [called(reward) for reward in stage.rewards]
     if stage.success not in names:
         raise RecipeError(
             f'{where}.success is "{legible(stage.success)}", which is not among the stage\'s '
