@@ -127,9 +127,9 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure a model on held-out problems; nothing is trained."""
-    from cohort.config.references import called
     from cohort.config.load import read_recipe
     from cohort.config.overrides import apply_overrides
+    from cohort.config.references import called
 
     stage = {
         "kind": "evaluate",
