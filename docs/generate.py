@@ -108,7 +108,9 @@ def _type_name(annotation: Any) -> str:
         return TYPES[annotation]
     tables = tables_in(annotation)
     if get_origin(annotation) is list:
-        return "stages" if tables else "list"
+        return (
+            f"list of {tables[0].__name__}" if len(tables) == 1 else "stages" if tables else "list"
+        )
     if get_origin(annotation) is dict:
         return f"table of {tables[0].__name__}" if tables else "table"
     if tables:

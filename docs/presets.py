@@ -64,6 +64,8 @@ def _run(folder: Path, name: str, seed: int) -> None:
         "steps": STEPS,
         "minibatches_per_step": 1 if on_policy else 2,
     }
+    if ALGORITHMS[name].asks_critic:
+        reinforce["critic"] = "own"
     if ALGORITHMS[name].has("advantage", "steps"):
         reinforce["rewards"] = {"correct": 1.0, "right_steps": 0.5}
     model = str((start / "model").resolve())

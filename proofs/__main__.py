@@ -16,6 +16,7 @@ from typing import Any
 
 PROOFS = {
     "kills": "killed with -9 and given again: the same bits",
+    "pipelines": "r1 and r1-zero, killed with -9 in each of their stages: the same bits",
     "cuts": "killed at every update and every micro-batch: the same bits",
     "crashes": "states that a power cut can leave: one whole checkpoint, never an older one",
     "faults": "failing disks and flipped bits: nothing lost, the right code, the older one found",
@@ -38,6 +39,12 @@ PROOFS = {
     "math_agreement": "agreement with math-verify, and every difference explained",
     "reasoning_gym": "tasks of reasoning-gym: posed, posed again, their answers scored in the sandbox",
     "check_mistakes": "planted mistakes: cohort check names each, and nothing in a right recipe",
+    "dpo_optimum": "DPO on pairs of a known preference: its closed-form optimum within 1e-3",
+    "rejection_tuning": "sample, keep, imitate: more held-out answers right, with every seed",
+    "critic_gradient": "a critic's true values: the gradient of every estimate is the exact one",
+    "hybrid_identities": "Hybrid GRPO is the TD error, GRPO or Monte Carlo where it must be",
+    "reward_model": "reward models: right about what is held out, the same with transformers alone",
+    "iterative": "a reward model that is trained on with the policy, and one that is not: five seeds",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""

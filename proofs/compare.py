@@ -29,8 +29,20 @@ def differences(one: Path, other: Path) -> list[str]:
     return [
         *_files(one / "model", other / "model"),
         *_files(_last(one), _last(other)),
+        *_products(one, other),
         *_stores(one, other),
     ]
+
+
+def _products(one: Path, other: Path) -> list[str]:
+    """What differs in what stages left for later ones."""
+    left, right = one / "stages", other / "stages"
+    names = {path.name for run in (left, right) if run.is_dir() for path in run.iterdir()}
+    found = []
+    for name in sorted(names):
+        both = (left / name).is_dir() and (right / name).is_dir()
+        found += _files(left / name, right / name) if both else [f"stages/{name}"]
+    return found
 
 
 def _last(run: Path) -> Path:
@@ -39,7 +51,12 @@ def _last(run: Path) -> Path:
 
 
 def _files(one: Path, other: Path) -> list[str]:
-    names = {path.name for folder in (one, other) for path in folder.iterdir()}
+    names = {
+        str(path.relative_to(folder))
+        for folder in (one, other)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
     if one.name != other.name:
         return [f"{one.name} against {other.name}"]
     return [

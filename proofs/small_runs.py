@@ -44,6 +44,44 @@ rollouts_per_prompt = 4
 max_new_tokens = 10
 optimizer = {{ learning_rate = 1e-3, warmup_steps = 2 }}
 """
+SELECT = """
+[[stage]]
+kind = "select"
+name = "keep"
+problems = "chain"
+rewards = {{ format = 0.5, length = {{ words = 3 }} }}
+steps = {steps}
+prompts_per_step = 4
+rollouts_per_prompt = 4
+max_new_tokens = 10
+cut = "keep"
+best_of = 3
+"""
+KEPT = """
+[[stage]]
+kind = "supervised"
+name = "rft"
+steps = {steps}
+rows_per_step = 8
+[[stage.problems.mix]]
+source = "stage:keep"
+share = 3.0
+[[stage.problems.mix]]
+source = "chain"
+share = 1.0
+"""
+PREFERENCE = """
+[[stage]]
+kind = "preference"
+problems = "chain"
+steps = {steps}
+prompts_per_step = 4
+rollouts_per_prompt = 4
+pairs_per_prompt = 2
+max_new_tokens = 10
+optimizer = {{ learning_rate = 1e-3 }}
+rewards = {{ format = 0.5, length = {{ words = 3 }} }}
+"""
 LENGTH = """rewards = { length = { words = 3 }, format = 0.5 }
 """
 MEMORY = '''"""A reward that remembers: it pays for what is longer than what it has seen so far."""
@@ -95,6 +133,11 @@ def recipes(folder: Path, *, steps: int = 6, every: int = 1) -> dict[str, Path]:
         + first
         + plain
         + LENGTH,
+        "selection": head
+        + SUPERVISED.format(steps=2)
+        + SELECT.format(steps=max(2, steps // 2))
+        + KEPT.format(steps=max(2, steps // 2))
+        + PREFERENCE.format(steps=max(2, steps // 2)),
         "memory": head + plain + 'rewards = { "memory.py:longer" = 0.1, format = 1.0 }\n',
     }
     files = {}

@@ -1,6 +1,6 @@
 """The short form of the proofs that take thousands of cases; `make prove` runs them whole."""
 
-from proofs import fuzz_data, fuzz_recipes
+from proofs import critic_gradient, fuzz_data, fuzz_recipes, hybrid_identities
 
 
 def test_no_spoilt_recipe_ends_in_a_traceback() -> None:
@@ -13,3 +13,13 @@ def test_no_spoilt_file_of_problems_ends_in_a_traceback() -> None:
     proof = fuzz_data.prove(short=True, seed=20)
     assert proof["held"] == proof["asked"] == 150, proof["failures"]
     assert proof["whole_files_accepted"] == "10 of 10"
+
+
+def test_with_the_true_values_every_estimate_has_the_exact_gradient() -> None:
+    proof = critic_gradient.prove(short=True, seed=1)
+    assert proof["held"] == proof["asked"] == 96, proof["failures"]
+
+
+def test_the_hybrid_is_what_it_must_be_at_its_corners() -> None:
+    proof = hybrid_identities.prove(short=True, seed=1)
+    assert proof["held"] == proof["asked"] == 214, proof["failures"]

@@ -8,11 +8,14 @@ import pytest
 from cohort.cli.listing import first_comment
 from cohort.config.load import dump_recipe, load_recipe, packaged_recipes, read_recipe
 
+PIPELINES = ("r1", "r1-zero")
+
 every_recipe = pytest.mark.parametrize("path", packaged_recipes().values(), ids=lambda p: p.stem)
 
 
 def test_the_recipes_that_the_readme_promises_are_there() -> None:
-    assert set(packaged_recipes()) >= {"chain", "countdown", "gsm8k", "happy", "length"}
+    promised = {"chain", "countdown", "gsm8k", "happy", "length", "r1", "r1-zero"}
+    assert set(packaged_recipes()) >= promised
 
 
 @every_recipe
@@ -33,3 +36,25 @@ def test_the_files_a_recipe_lies_beside_are_there(path: Path) -> None:
         source = stage.problems.source
         if source.endswith(".jsonl") and "/" not in source:
             assert (path.parent / source).is_file()
+
+
+def test_the_reward_model_of_r1_rewards_its_last_steps_alone_and_liking_itself_no_policy() -> None:
+    stages = load_recipe(packaged_recipes()["r1"]).stage
+    reinforced = [stage for stage in stages if stage.kind == "reinforce"]
+    assert ["stage:people" in stage.rewards for stage in reinforced] == [False, False, True]
+    assert reinforced[-1].steps < reinforced[-2].steps
+    for stage in stages:
+        if stage.kind in ("reinforce", "select") and "liked" in stage.rewards:
+            assert stage.rewards["liked"].weight == 0.0
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_an_evaluation_of_the_same_problems_follows_every_stage_that_trains_the_policy(
+    name: str,
+) -> None:
+    stages = load_recipe(packaged_recipes()[name]).stage
+    measured = [stage for stage in stages if stage.kind == "evaluate"]
+    assert all(stage.problems == measured[0].problems for stage in measured)
+    trains = [stage.kind in ("supervised", "reinforce") for stage in stages]
+    after = [stage.kind == "evaluate" for stage in stages[1:]] + [False]
+    assert all(then for own, then in zip(trains, after, strict=True) if own)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from cohort.config.checks import is_builtin_task, shown_name
+from cohort.config.checks import is_builtin_task
 from cohort.config.load import load_recipe, packaged_recipes
+from cohort.config.references import called
 from cohort.errors import RecipeError
 
 CHAIN = packaged_recipes()["chain"]
@@ -54,7 +55,7 @@ def test_what_only_comes_near_a_contradiction_is_allowed(overrides: list[str]) -
 def test_a_reward_of_a_file_decides_success_under_the_name_of_its_function() -> None:
     overrides = ['stage.1.rewards={ "mine.py:short" = 1.0 }', "stage.1.success=short"]
     load_recipe(CHAIN, overrides)
-    assert shown_name("correct") == "correct"
+    assert called("correct") == "correct"
 
 
 @pytest.mark.parametrize("source", ["a.jsonl", "data/a", "hub:owner/name", "tasks.py:sums"])

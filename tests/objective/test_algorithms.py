@@ -77,6 +77,10 @@ OTHER = {
     "density_largest": 0.5,
     "half_life_tokens": 0.5,
     "right_above": 0.15,
+    "gamma": 0.7,
+    "gae_lambda": 0.2,
+    "n_steps": 2,
+    "length_alpha": 0.5,
 }
 """A value at which a number bites that its default does not reach, or the other way round."""
 

@@ -9,7 +9,15 @@ from cohort.objective.presets import ALGORITHMS
 from tests.objective.whole_steps import Answer, credit, share, weights, whole
 
 every = pytest.mark.parametrize("name", ALGORITHMS)
-SOME_WITHOUT_GROUP = {"reinforce", "topr", "online-rft", "remax", "reinforce++", "pkpo"}
+ASK_CRITIC = {name for name, algorithm in ALGORITHMS.items() if algorithm.asks_critic}
+SOME_WITHOUT_GROUP = {
+    "reinforce",
+    "topr",
+    "online-rft",
+    "remax",
+    "reinforce++",
+    "pkpo",
+} | ASK_CRITIC
 """No baseline of the group: equal rewards are no reason for an advantage of 0."""
 
 
@@ -21,6 +29,7 @@ def answers(rewards, *, gap=0.3, lengths=(2, 1, 3, 2, 1)):
         other = now - gap
         tokens = {"logprobs": now, "old": other, "sampler": other, "reference": other}
         tokens["chosen"] = torch.ones(length, dtype=torch.bool)
+        tokens["values"] = torch.zeros(length, dtype=torch.float64)
         made.append(Answer(0, reward, 0.5, tokens))
     return made
 

@@ -15,9 +15,12 @@ every = pytest.mark.parametrize("name", ALGORITHMS)
 some = settings(deadline=None, max_examples=12)
 CLOSE = {"rtol": 1e-9, "atol": 1e-11}
 
-MOVED_BY_A_CONSTANT = {"reinforce", "topr", "maxrl", "bnpo", "pkpo", "pass-at-k", "online-rft"}
-"""No baseline, a reward that has a meaning of its own (0 or 1), or a division by the mean."""
-MOVED_BY_REPETITION = {"reinforce++", "reinforce++-baseline", "gdpo", "bnpo"}
+MOVED_BY_A_CONSTANT = {"reinforce", "topr", "maxrl", "bnpo", "pkpo", "pass-at-k", "online-rft"} | {
+    name for name, algorithm in ALGORITHMS.items() if algorithm.asks_critic
+}
+"""No baseline, a reward that has a meaning of its own (0 or 1), or a division by the mean; or a critic,
+which has learned what the reward is."""
+MOVED_BY_REPETITION = {"reinforce++", "reinforce++-baseline", "gdpo", "bnpo", "ppo"}
 """The sample's deviation over the step, which counts twice as many."""
 
 
@@ -114,7 +117,7 @@ def test_those_that_repetition_moves_are_moved(name):
 def _example():
     tokens = {
         key: torch.tensor([-0.5, -1.0], dtype=torch.float64)
-        for key in ("logprobs", "old", "sampler", "reference", "chosen")
+        for key in ("logprobs", "old", "sampler", "reference", "chosen", "values")
     }
     rewards = {0: [1.0, 0.0, 0.0, 0.3, 0.0], 1: [0.2, 0.9, 0.0, 0.0, 0.0]}
     return [Answer(g, reward, 0.5, tokens) for g, own in rewards.items() for reward in own]

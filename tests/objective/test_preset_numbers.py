@@ -32,6 +32,8 @@ NUMBERS = {
     "scalerl": {"ratio_max": 5.0},
     "bnpo": {"density_largest": 1e6},
     "pass-at-k": {"k": 4, "clip_low": 0.2, "clip_high": 0.28},
+    "ppo": {"beta": 0.02, "gamma": 1.0, "clip_low": 0.2, "clip_high": 0.2},  # appendix C.4
+    "a2c": {"n_steps": 5, "gamma": 0.99},
 }
 WITH_REFERENCE = {
     "grpo",
@@ -42,6 +44,7 @@ WITH_REFERENCE = {
     "rloo",
     "reinforce++",
     "reinforce++-baseline",
+    "ppo",
 }
 
 

@@ -25,6 +25,8 @@ class Answer:
     reward: float
     greedy: float
     tokens: dict[str, Tensor]
+    after: float = 0.0
+    """What a critic says comes after it, where it was cut."""
 
     @property
     def length(self) -> int:
@@ -58,8 +60,9 @@ def _answer(
         "sampler": (now + normal(0.5)).clamp(max=-1e-3),
         "reference": (now + normal(0.5)).clamp(max=-1e-3),
         "chosen": torch.rand(length, generator=generator) < 0.5,
+        "values": normal(0.5),
     }
-    return Answer(group, reward, greedy, tokens)
+    return Answer(group, reward, greedy, tokens, after=float(normal(0.5)[0]))
 
 
 def joined(answers: Sequence[Answer], name: str) -> Tensor:
@@ -88,6 +91,8 @@ def credit(algorithm: Algorithm, answers: Sequence[Answer], shift: float = 0.0) 
         step_rewards=rewards,
         step_group=group,
         step_end=ends,
+        values=joined(answers, "values"),
+        bootstrap=torch.tensor([answer.after for answer in answers], dtype=torch.float64),
     )
     return list(algorithm.advantages(scored).split(lengths.tolist()))
 

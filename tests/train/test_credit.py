@@ -185,3 +185,16 @@ def test_the_reward_of_the_whole_answer_is_that_of_a_last_step():
     assert found.groups[0].advantages == pytest.approx(usual.groups[0].advantages)
     for ours, theirs in zip(found.advantages, usual.advantages, strict=True):
         assert ours == pytest.approx(theirs)
+
+
+def test_each_rewarded_step_has_the_advantage_of_its_tokens_and_only_where_steps_are_learned_from():
+    process = choose("grpo-process", {"epsilon": 0.0})
+    scores = (Score(0.5, {}, steps=((2, 1.0), (4, 0.0))), Score(0.0, {}, steps=((1, 0.5),)))
+    one = replace(group([0.5, 0.0], [4, 4]), scores=scores)
+    found = credit([one], process, token_at=lambda tokens, end: end - 1)
+    (judged,) = found.groups
+    first, second = judged.steps
+    assert [(s.end, s.last_token, s.reward) for s in first] == [(2, 1, 1.0), (4, 3, 0.0)]
+    assert [s.advantage for s in first] == [found.advantages[0][1], found.advantages[0][3]]
+    assert [s.advantage for s in second] == [found.advantages[1][0]]
+    assert credit([one], GRPO).groups[0].steps == ()

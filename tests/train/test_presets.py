@@ -17,7 +17,8 @@ def moved(folder, algorithm, **options):
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_every_algorithm_moves_the_policy(name, tmp_path):
-    stage = STAGE | {"algorithm": name}
+    asks = {"critic": "own"} if ALGORITHMS[name].asks_critic else {}
+    stage = STAGE | {"algorithm": name} | asks
     folder = run(tmp_path / "run", stage)
     seen = metrics(folder, stage=0)
     assert all(torch.isfinite(torch.tensor(value)) for value in seen.values())

@@ -60,7 +60,7 @@ def test_every_phase_is_measured_in_every_run(plain):
     seen = metrics(plain, stage=1, step=2)
     assert {name for name in seen if name.startswith("time/")} == {f"time/{p}" for p in PHASES}
     taken = {name for name in PHASES if seen[f"time/{name}"] > 0}
-    assert taken == set(PHASES) - {"old_logprobs"}, "one update needs no older policy"
+    assert taken == set(PHASES) - {"old_logprobs", "values"}, "one update, no critic"
     assert seen["threads_used"] > 0.0
     assert metrics(plain, stage=1, step=1)["time/saving"] == 0.0
 
@@ -68,9 +68,10 @@ def test_every_phase_is_measured_in_every_run(plain):
 @pytest.mark.parametrize(
     ("changes", "missing"),
     [
-        ({"algorithm": "dr-grpo"}, {"old_logprobs", "reference_logprobs"}),
-        ({"algorithm": "dr-grpo", "updates_per_step": 2}, {"reference_logprobs"}),
-        ({"algorithm": "rloo"}, set()),
+        ({"algorithm": "dr-grpo"}, {"old_logprobs", "reference_logprobs", "values"}),
+        ({"algorithm": "dr-grpo", "updates_per_step": 2}, {"reference_logprobs", "values"}),
+        ({"algorithm": "rloo"}, {"values"}),
+        ({"algorithm": "ppo", "critic": "head"}, set()),
     ],
     ids=lambda given: ",".join(sorted(given)) if isinstance(given, set) else str(given),
 )

@@ -13,7 +13,7 @@ from cohort.train.credit import select, with_advantages
 from cohort.train.optim import Updater
 from cohort.train.reference import frozen_copy
 from cohort.train.reinforce import log_ratio
-from cohort.train.step import learn
+from cohort.train.step import Beside, learn
 from tests.tiny import gradients, group, plain_logprobs, tiny_policy
 
 ON_POLICY = GRPO.but(beta=0.0)
@@ -75,7 +75,7 @@ def test_the_kl_term_pulls_toward_the_reference():
     policy, model = tiny_policy()
     reference, other = tiny_policy(seed=5)
     credit = _groups(GRPO)
-    ours, metrics = _gradient(policy, credit, GRPO, reference=reference)
+    ours, metrics = _gradient(policy, credit, GRPO, beside=Beside(reference))
     total, kl, tokens = torch.zeros(()), 0.0, 0
     for g in credit.groups:
         for rollout, advantage in zip(g.rollouts, g.advantages, strict=True):

@@ -28,6 +28,18 @@ def check(algorithm, **options):
         ({"name": "grpo-process", "kl": "in-reward"}, {}, "kl is in-reward"),
         ("pkpo", {"rollouts_per_prompt": 4}, "needs 5 answers"),
         ({"name": "pkpo", "pkpo_baseline": "none"}, {"rollouts_per_prompt": 3}, "needs 4 answers"),
+        ("ppo", {}, "ppo makes advantages of a critic's values, and there is no critic"),
+        ("grpo", {"critic": "own"}, "there is a critic, and nobody asks it"),
+        ("ppo", {"critic": {"kind": "head", "start": "rm"}}, "critic.start is 'rm', and a head"),
+        ("ppo", {"critic": {"start": "base"}}, "critic.start is 'base'"),
+        ("ppo", {"critic": {"coefficient": 1.0}}, "critic.coefficient is 1"),
+        ("ppo", {"critic": {"pretraining_steps": 2}}, "the policy would never learn"),
+        ({"name": "a2c"}, {"critic": "head", "updates_per_step": 2}, "2 updates per step"),
+        (
+            {"name": "hybrid-grpo", "advantage": "hybrid-centred"},
+            {"critic": "own", "rollouts_per_prompt": 1},
+            "a group of one has no advantage",
+        ),
         ({"name": "pkpo", "pkpo_baseline": "k-1", "k": 1}, {"rollouts_per_prompt": 3}, "the best of 1"),
     ],
 )  # fmt: skip
@@ -46,6 +58,9 @@ def test_what_does_not_suit_is_refused(algorithm, options, message):
         ("remax", {"rollouts_per_prompt": 1}),
         ("dr-grpo", {"reward_scale": 2.0}),
         ("pkpo", {"rollouts_per_prompt": 5}),
+        ("ppo", {"critic": "own", "rollouts_per_prompt": 1, "updates_per_step": 4}),
+        ("hybrid-grpo", {"critic": {"kind": "head", "coefficient": 0.0}, "rollouts_per_prompt": 1}),
+        ({"name": "grpo", "advantage": "gae"}, {"critic": {"clip": 0.0, "pretraining_steps": 1}}),
         ({"name": "pkpo", "pkpo_baseline": "none"}, {"rollouts_per_prompt": 4}),
     ],
 )

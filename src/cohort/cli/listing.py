@@ -73,7 +73,8 @@ def problem_files(recipe: Path) -> list[Path]:
     """The files of problems that lie beside a recipe and are named in it."""
     from cohort.config.load import load_recipe
 
-    sources = {stage.problems.source for stage in load_recipe(recipe).stage}
+    stages = load_recipe(recipe).stage
+    sources = {one.source for stage in stages for one in stage.problems.tables}
     return sorted(file for file in recipe.parent.iterdir() if file.name in sources)
 
 

@@ -127,15 +127,15 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure a model on held-out problems; nothing is trained."""
-    from cohort.config.checks import shown_name
     from cohort.config.load import read_recipe
     from cohort.config.overrides import apply_overrides
+    from cohort.config.references import called
 
     stage = {
         "kind": "evaluate",
         "problems": problems,
         "rewards": dict.fromkeys(rewards, 1.0),
-        "success": shown_name(rewards[0]),
+        "success": called(rewards[0]),
         "samples_per_problem": samples,
         "max_new_tokens": max_new_tokens,
     }

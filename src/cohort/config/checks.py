@@ -9,9 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from cohort.config.any_stage import AnyStage
+from cohort.config.check_filters import check_filters
+from cohort.config.check_mix import check_mix, check_parts
+from cohort.config.check_pairs import check_pairs
+from cohort.config.check_references import check_references
+from cohort.config.check_reward_models import check_reward_models
 from cohort.config.lookup import shown
+from cohort.config.preferences import Preference, RewardModel
 from cohort.config.recipe import NewModel, Recipe
-from cohort.config.stages import AnyStage, Evaluate, Optimizer, Reinforce, Sampled, Supervised
+from cohort.config.references import called
+from cohort.config.selection import Select
+from cohort.config.stages import Evaluate, Optimizer, Reinforce, Sampled, Trained
 from cohort.errors import RecipeError, legible, listed
 
 MOST_NEW_PARAMETERS = 10**10
@@ -20,19 +29,16 @@ MOST_NEW_PARAMETERS = 10**10
 def check_recipe(recipe: Recipe) -> None:
     """Raise RecipeError for the first contradiction of a recipe; return when there is none."""
     _check_names(recipe)
+    check_references(recipe)
     for number, stage in enumerate(recipe.stage):
         _check_stage(stage, f"stage.{number}")
+    check_reward_models(recipe)
     _check_new_model(recipe)
 
 
 def is_builtin_task(source: str) -> bool:
     """Whether a source has the form of a task's name: no path, no suffix, no `hub:`."""
     return not any(mark in source for mark in "./\\:")
-
-
-def shown_name(reward: str) -> str:
-    """What scores and reports call a reward: `short` for `mine.py:short`, else its own name."""
-    return reward.rpartition(".py:")[2]
 
 
 def _check_names(recipe: Recipe) -> None:
@@ -47,23 +53,36 @@ def _check_names(recipe: Recipe) -> None:
 
 
 def _check_stage(stage: AnyStage, where: str) -> None:
-    if not stage.problems.source:
-        raise RecipeError(f"{where}.problems is empty", "name a task, a file, or file.py:function")
-    _check_finite(stage.problems.options, (*where.split("."), "problems", "options"))
+    _check_problems(stage, where)
     if isinstance(stage, Sampled):
         _check_rewards(stage, where)
+        check_parts(stage, where)
         for name, reward in stage.rewards.items():
             _check_finite(reward.arguments, (*where.split("."), "rewards", name))
     if isinstance(stage, Evaluate):
         _check_success(stage, where)
+    if isinstance(stage, Select):
+        check_filters(stage, where)
+    if isinstance(stage, Preference):
+        check_pairs(stage, where)
     if isinstance(stage, Reinforce):
         _check_group(stage, where)
-    if isinstance(stage, Reinforce | Supervised):
+    if isinstance(stage, Trained | RewardModel):
         _check_optimizer(stage.optimizer, where)
 
 
+def _check_problems(stage: AnyStage, where: str) -> None:
+    check_mix(stage.problems, where)
+    for problems in stage.problems.tables:
+        if not problems.source:
+            raise RecipeError(
+                f"{where}.problems is empty", "name a task, a file, or file.py:function"
+            )
+        _check_finite(problems.options, (*where.split("."), "problems", "options"))
+
+
 def _check_rewards(stage: Sampled, where: str) -> None:
-    if not stage.rewards:
+    if not stage.rewards and not isinstance(stage, Preference | RewardModel):
         raise RecipeError(
             f"{where}.rewards is empty: no answer can be better than another",
             "name at least one reward, for example rewards = { correct = 1.0 }",
@@ -81,7 +100,7 @@ def _check_finite(values: object, place: tuple[str | int, ...]) -> None:
 
 
 def _check_success(stage: Evaluate, where: str) -> None:
-    names = [shown_name(reward) for reward in stage.rewards]
+    names = [called(reward) for reward in stage.rewards]
     if stage.success not in names:
         raise RecipeError(
             f'{where}.success is "{legible(stage.success)}", which is not among the stage\'s '
@@ -137,15 +156,17 @@ def _check_new_model(recipe: Recipe) -> None:
             f"model.new has about {_parameters(new):.1e} parameters: a new model is a small one",
             "lower hidden, layers or feed_forward",
         )
-    source = recipe.stage[0].problems.source
-    if not is_builtin_task(source):
+    named = [one.source for one in recipe.stage[0].problems.tables]
+    if source := next((name for name in named if not is_builtin_task(name)), ""):
         raise RecipeError(
             f'model.new takes its tokens from the first stage\'s task, and "{legible(source)}" is '
             "no task",
             "begin with a built-in task, or give model.path",
         )
     for number, stage in enumerate(recipe.stage):
-        if isinstance(stage, Sampled) and stage.max_new_tokens >= new.context:
+        if not isinstance(stage, Sampled) or not stage.rewards:
+            continue
+        if stage.max_new_tokens >= new.context:
             raise RecipeError(
                 f"stage.{number}.max_new_tokens is {stage.max_new_tokens} and model.new.context is "
                 f"{new.context}: no room is left for a prompt",

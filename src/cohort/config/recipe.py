@@ -6,9 +6,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from cohort.config.any_stage import AnyStage
 from cohort.config.base import Table
 from cohort.config.lookup import numbered
-from cohort.config.stages import AnyStage, PositiveInt
+from cohort.config.repeats import unrolled
+from cohort.config.stages import PositiveInt
 
 
 class NewModel(Table):
@@ -85,6 +87,20 @@ class Saving(Table):
     """The newest checkpoints that stay in the run's folder, besides the newest healthy one."""
 
 
+class Repeat(Table):
+    """Stages that follow one another and are gone through again and again: an iteration each time.
+
+    `repeat = [{ stages = ["judge", "policy"], times = 3 }]` is written out as `judge`, `policy`,
+    `judge.2`, `policy.2`, `judge.3`, `policy.3`. A stage that names one of them, by `stage:judge`, means
+    the latest before itself; a reward model goes on from the one before it.
+    """
+
+    stages: Annotated[list[str], Field(min_length=1)]
+    """The names of the stages, as they follow one another in the recipe."""
+    times: Annotated[int, Field(ge=2, le=1000)]
+    """How often they are gone through."""
+
+
 class Recipe(Table):
     """The whole run: a seed, a model, and its stages in order."""
 
@@ -98,11 +114,22 @@ class Recipe(Table):
     """When checkpoints are saved."""
     stage: Annotated[list[AnyStage], Field(min_length=1, max_length=1000)]
     """The stages, one `[[stage]]` table each."""
+    repeat: list[Repeat] = []
+    """Stages that are gone through several times; they are written out, and this is empty afterwards."""
 
     @field_validator("model", mode="before")
     @classmethod
     def _model_by_path(cls, value: object) -> object:
         return {"path": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _written_out(self) -> Self:
+        stages = self.stage
+        for one in self.repeat:
+            stages = unrolled(stages, one.stages, one.times)
+        # Values are fixed once read; this is still the reading.
+        vars(self).update(stage=stages, repeat=[])
+        return self
 
     def stage_names(self) -> list[str]:
         """A name per stage: its own, or its kind, numbered when a kind occurs twice."""

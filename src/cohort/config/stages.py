@@ -6,29 +6,30 @@ asked where it is defined, before a model is loaded.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from cohort.config.base import Table
-
-MOST = 10**9
-"""The most that a count or a weight can be: more is a mistake, and no machine would end it."""
+from cohort.config.critic import Critic
+from cohort.config.optimizer import MOST as MOST
+from cohort.config.optimizer import Count, Fraction
+from cohort.config.optimizer import Optimizer as Optimizer
 
 PositiveInt = Annotated[int, Field(ge=1, le=MOST)]
-Count = Annotated[int, Field(ge=0, le=MOST)]
 Bounded = Annotated[float, Field(ge=-MOST, le=MOST)]
 Heat = Annotated[float, Field(ge=1e-3, le=100.0)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Problems(Table):
     """Where problems come from. `problems = "chain"` is short for `problems = { source = "chain" }`."""
 
-    source: str
-    """A built-in task (`chain`, `countdown`), a .jsonl, .csv or .parquet file, the first two also with
-    .gz behind, `hub:owner/name` for a data set of the hub (extra `data`), `reasoning-gym:TASK` (extra
-    `reasoning-gym`), or `file.py:function`."""
+    source: str = ""
+    """A built-in task (`chain`, `countdown`, `greetings`, `sums`), a .jsonl, .csv or .parquet file, the first
+    two also with .gz behind, `hub:owner/name` for a data set of the hub (extra `data`),
+    `reasoning-gym:TASK` (extra `reasoning-gym`), `file.py:function`, or `stage:NAME` for what an earlier
+    stage `select` kept."""
     options: dict[str, Any] = {}
     """Arguments of a built-in task or of the function, for example `{ numbers = [3, 4] }`."""
     prompt: str = "prompt"
@@ -54,6 +55,51 @@ class Problems(Table):
     """How many problems are held out: never trained on, the same for every seed."""
 
 
+class Share(Problems):
+    """A source among several, and how much of every step it gives."""
+
+    share: Annotated[float, Field(gt=0.0, le=MOST)]
+    """How much of a step comes from here, beside the shares of the others; they need not sum to 1."""
+    name: str = ""
+    """What the column `mixed_from` of its problems says, and a reward's `only`; empty: the source."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_source(cls, value: object) -> object:
+        """Named before paths are made whole and repeated stages are written out."""
+        if isinstance(value, dict) and not value.get("name"):
+            return {**value, "name": value.get("source", "")}
+        return value
+
+    def alone(self) -> Mixture:
+        """The same source as that of a stage."""
+        return Mixture(**{name: getattr(self, name) for name in Problems.model_fields})
+
+
+class Mixture(Problems):
+    """The problems of a stage: one source with the options of `Problems`, or several with shares.
+
+    `problems = { mix = [{ source = "stage:keep", share = 3 }, { source = "chat.jsonl", share = 1 }] }`.
+    """
+
+    mix: list[Share] = []
+    """The sources, each with its options, which stand there and not beside `mix`. Of a step each
+    gives as many as its share asks for, one more or one less; which, follows from seed and step."""
+
+    @property
+    def tables(self) -> list[Problems]:
+        """The tables that name a source."""
+        return [*self.mix] or [self]
+
+    def each(self, change: Callable[[Problems], Mapping[str, object]]) -> Self:
+        """The same with what `change` says of each table that names a source replaced there."""
+        if not self.mix:
+            return self.model_copy(update=change(self))
+        return self.model_copy(
+            update={"mix": [part.model_copy(update=change(part)) for part in self.mix]}
+        )
+
+
 class Reward(Table):
     """One reward of a stage: its weight, how it is run, and the arguments of its function as further keys.
 
@@ -64,6 +110,9 @@ class Reward(Table):
 
     weight: Bounded = 1.0
     """What the value is multiplied with in the sum of the rewards."""
+    only: list[str] = []
+    """Of a mix, the names of the sources whose problems it is asked about; of the others it says nothing.
+    Empty: all of them, or those of the tasks that it belongs to."""
     where: Literal["worker", "trainer"] = "worker"
     """In which process the function runs: one of its own, which can be killed, or the training process.
     Functions that cannot be imported by name (closures, lambdas) run in the training process anyway."""
@@ -100,29 +149,6 @@ class Algorithm(Table):
         return dict(self.model_extra or {})
 
 
-class Optimizer(Table):
-    """AdamW (Loshchilov and Hutter 2019) with a linear warm-up and a schedule over the stage's steps."""
-
-    learning_rate: Annotated[float, Field(gt=0.0, le=1e6)] = 1e-6
-    """The highest learning rate of the stage."""
-    schedule: Literal["constant", "cosine", "linear"] = "constant"
-    """How the learning rate goes on after the warm-up; cosine and linear end at `final_share`."""
-    final_share: Fraction = 0.0
-    """The share of the highest learning rate that cosine and linear end at."""
-    warmup_steps: Count = 0
-    """Optimizer updates over which the learning rate rises linearly from 0."""
-    beta1: Fraction = 0.9
-    """Decay of AdamW's first moment."""
-    beta2: Fraction = 0.999
-    """Decay of AdamW's second moment."""
-    epsilon: Annotated[float, Field(gt=0.0, le=1.0)] = 1e-8
-    """AdamW's epsilon."""
-    weight_decay: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
-    """AdamW's decoupled weight decay, on matrices only."""
-    max_gradient_norm: Annotated[float, Field(gt=0.0)] = 1.0
-    """The gradient is scaled down to this norm when it is larger."""
-
-
 def _as_table(value: object, key: str) -> object:
     return {key: value} if isinstance(value, (str, int, float)) else value
 
@@ -149,7 +175,7 @@ class Stage(Table):
 
     name: str = ""
     """How reports call this stage; empty: its kind, numbered when a kind occurs twice."""
-    problems: Problems
+    problems: Mixture
     """Where the problems come from."""
 
     @field_validator("problems", mode="before")
@@ -162,8 +188,9 @@ class Sampled(Stage):
     """A stage that samples answers and scores them."""
 
     rewards: dict[str, Reward]
-    """Reward functions by name: the task's own, built-in ones, or `file.py:function`; value: a weight,
-    or a table with `weight`, how it is run, and the function's arguments."""
+    """Reward functions by name: the task's own, built-in ones, `file.py:function`, or `stage:NAME` for the
+    model of an earlier stage `reward-model`; value: a weight, or a table with `weight`, how it is run,
+    and the function's arguments."""
     failures_allowed: Fraction = 0.2
     """The share of a step's answers for which a reward function may fail; more of them end the run."""
     max_new_tokens: PositiveInt = 256
@@ -183,7 +210,17 @@ class Sampled(Stage):
         return {name: _as_table(reward, "weight") for name, reward in value.items()}
 
 
-class Supervised(Stage):
+class Trained(Stage):
+    """A stage that trains the policy."""
+
+    start: str = ""
+    """The policy to begin with: empty, as the stage before left it; `base`, the recipe's model; or
+    `stage:NAME`, as that stage left it."""
+    optimizer: Optimizer = Optimizer()
+    """The optimizer of this stage; it starts fresh."""
+
+
+class Supervised(Trained):
     """Imitation of demonstrations: the mean negative log-likelihood of their tokens."""
 
     kind: Literal["supervised"]
@@ -198,12 +235,15 @@ class Supervised(Stage):
     """The optimizer of this stage; it starts fresh."""
 
 
-class Reinforce(Sampled):
+class Reinforce(Sampled, Trained):
     """Group relative policy optimization: sample groups, score them, follow the better answers."""
 
     kind: Literal["reinforce"]
     algorithm: Algorithm = Algorithm(name="grpo")
     """Which member of the family, and what is changed in it."""
+    critic: Critic | None = None
+    """What says how much reward is still to come, where the algorithm asks for that: `critic = "own"`,
+    `critic = "head"`, or a table. Without one, the algorithm has none."""
     steps: PositiveInt
     """Steps: each samples `prompts_per_step` groups and learns from them."""
     prompts_per_step: PositiveInt = 16
@@ -225,13 +265,16 @@ class Reinforce(Sampled):
     0: as suits the device: 2,048 on a CPU, whose cache holds the activations then, 8,192 on a GPU."""
     show_every: PositiveInt = 10
     """Steps between two groups shown in the terminal."""
-    optimizer: Optimizer = Optimizer()
-    """The optimizer of this stage; it starts fresh."""
 
     @field_validator("algorithm", mode="before")
     @classmethod
     def _algorithm_by_name(cls, value: object) -> object:
         return _as_table(value, "name")
+
+    @field_validator("critic", mode="before")
+    @classmethod
+    def _critic_by_kind(cls, value: object) -> object:
+        return _as_table(value, "kind")
 
     @field_validator("temperature", mode="before")
     @classmethod
@@ -252,6 +295,3 @@ class Evaluate(Sampled):
     """Sampled answers per problem, for pass@k and the mean reward."""
     temperature: Heat = 1.0
     """Temperature of the sampled answers."""
-
-
-AnyStage = Annotated[Supervised | Reinforce | Evaluate, Field(discriminator="kind")]

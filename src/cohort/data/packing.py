@@ -60,16 +60,19 @@ class Row:
     flat: Ints
 
 
-def cut(families: Sequence[Family], *, tokens_per_row: int) -> Iterator[list[Family]]:
+def cut(
+    families: Sequence[Family], *, tokens_per_row: int, whole: bool = False
+) -> Iterator[list[Family]]:
     """Families in order, cut into rows of at most `tokens_per_row` input tokens.
 
     A family that does not fit is split between answers, its prompt repeated; an answer is never
-    split, so one that is longer than the budget by itself has a row of its own.
+    split, so one that is longer than the budget by itself has a row of its own. `whole`: a family
+    is never split either.
     """
     row: list[Family] = []
     used = 0
     for family in families:
-        for piece in _split(family, tokens_per_row):
+        for piece in [family] if whole else _split(family, tokens_per_row):
             if row and used + piece.size > tokens_per_row:
                 yield row
                 row, used = [], 0

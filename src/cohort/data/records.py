@@ -21,6 +21,10 @@ StopReason = Literal["end", "length"]
 """Why a rollout stopped: it sampled an end token, or it was cut at the limit."""
 
 
+PART = "mixed_from"
+"""The column that says which source of a mix a problem is from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What is asked: a stable id, a prompt (text or chat messages), and what its rewards need."""
@@ -83,6 +87,21 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedStep:
+    """A step of an answer that has a reward of its own, and what is made of it.
+
+    end: the characters of the answer at which it ends; None where tokens were counted.
+    last_token: the place of its last token among those of the answer.
+    reward: weighted. advantage: that of its tokens.
+    """
+
+    end: int | None
+    last_token: int
+    reward: float
+    advantage: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """A Problem with its G rollouts, and what was made of them.
 
@@ -92,6 +111,7 @@ class Group:
         those of its tokens differ, their mean.
     greedy_reward: that of the greedy answer, where the algorithm compares with it.
     discarded: why nothing is learned from the group; empty when something may be.
+    steps: the rewarded steps of each rollout, where the algorithm learns from them.
     """
 
     problem: Problem
@@ -101,6 +121,7 @@ class Group:
     advantages: tuple[float, ...] = ()
     greedy_reward: float | None = None
     discarded: str = ""
+    steps: tuple[tuple[JudgedStep, ...], ...] = ()
 
     @property
     def rewards(self) -> tuple[float | None, ...]:

@@ -13,14 +13,14 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 from cohort.data.records import SCORED, UNSCORABLE, Group, Score
 from cohort.errors import RunError, StorageError
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -42,7 +42,8 @@ CREATE INDEX groups_by_problem ON groups (problem);
 CREATE TABLE rollouts (
   group_id INTEGER NOT NULL REFERENCES groups, number INTEGER NOT NULL, text TEXT NOT NULL,
   tokens BLOB NOT NULL, logprobs BLOB NOT NULL, stop TEXT NOT NULL, version INTEGER NOT NULL,
-  temperature REAL NOT NULL, reward REAL, advantage REAL, PRIMARY KEY (group_id, number)
+  temperature REAL NOT NULL, reward REAL, advantage REAL, steps TEXT,
+  PRIMARY KEY (group_id, number)
 ) WITHOUT ROWID;
 CREATE TABLE scores (
   group_id INTEGER NOT NULL REFERENCES groups, number INTEGER NOT NULL, function TEXT NOT NULL,
@@ -278,7 +279,7 @@ class Store:
             reward = group.scores[number].total if group.scores else None
             advantage = group.advantages[number] if group.advantages else None
             self._db.execute(
-                "INSERT INTO rollouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO rollouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *row,
                     rollout.text,
@@ -289,6 +290,9 @@ class Store:
                     rollout.temperature,
                     reward,
                     advantage,
+                    json.dumps([astuple(one) for one in group.steps[number]])
+                    if group.steps
+                    else None,
                 ),
             )
             self._write_score(row, group.scores[number] if group.scores else None)

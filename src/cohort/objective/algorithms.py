@@ -20,6 +20,7 @@ from cohort.objective.choices_around import ADAPTIVE, BEHAVIOURS, GROUPS, OVERLO
 from cohort.objective.choices_beside_loss import CORRECTIONS, ENTROPY
 from cohort.objective.choices_of_credit import ADVANTAGES, WEIGHTS, Counted, Scored, less_penalty
 from cohort.objective.choices_of_loss import KL, SURROGATES
+from cohort.objective.with_critic import Judged
 
 TABLES: dict[str, Mapping[str, Choice]] = {
     "advantage": ADVANTAGES,
@@ -83,7 +84,12 @@ class Algorithm:
         """Whether a token without an advantage has no part in the gradient, and may be left out."""
         in_loss = bool(self.beta) and not self.penalizes_reward
         pulled = self.has("surrogate", "pulls") or self.chosen["entropy"] != "none"
-        return not (in_loss or pulled)
+        return not (in_loss or pulled or self.asks_critic)
+
+    @property
+    def asks_critic(self) -> bool:
+        """Whether advantages are made of a critic's values; it learns from every token that counts."""
+        return self.has("advantage", "values")
 
     def of(self, table: str) -> Choice:
         """The entry that is chosen from a table."""
@@ -96,10 +102,18 @@ class Algorithm:
     def advantages(self, scored: Scored) -> Tensor:
         """One advantage per token, float64: [T]."""
         choice = self.of("advantage")
+        if "values" in choice.traits:
+            return self.judged(scored).advantages
         if "per token" in choice.traits:
             return choice(scored, self.values)
         paid = replace(scored, rewards=less_penalty(scored))
         return choice(paid, self.values)[scored.rollout]
+
+    def judged(self, scored: Scored) -> Judged:
+        """Advantages that a critic has a part in, and what it is to learn, where one is asked."""
+        assert scored.values is not None, f"{self.name} asks a critic, and there is none"
+        judged: Judged = self.of("advantage")(scored, self.values)
+        return judged
 
     def weights(self, counted: Counted) -> Tensor:
         """One weight per rollout of an update, float64, which each of its tokens has: [N]."""

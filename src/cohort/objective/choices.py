@@ -121,6 +121,15 @@ PARAMETERS: dict[str, Parameter] = {
     ),
     "right_above": Parameter("An answer whose reward is above this is right.", 0.5, least=-1e9),
     "density_largest": Parameter("The largest 1 / Beta density.", 1e6),
+    "gamma": Parameter("What a token later counts less: the discount.", 1.0, most=1.0),
+    "gae_lambda": Parameter(
+        "How far advantages look past the critic: 0 one token, 1 to the end.", 0.95, most=1.0
+    ),
+    "length_alpha": Parameter(
+        "lambda is 1 - 1 / (length_alpha |o|), at least 0.", 0.05, least=1e-6
+    ),
+    "n_steps": Parameter("Tokens before the critic is asked again.", 5, least=1.0, whole=True),
+    "squash": Parameter("The reward is tanh(squash r); 0: as it is.", 0.0),
     "overlong_margin": Parameter(
         "The last share of max_new_tokens, over which the penalty grows to -1.", 0.2, most=1.0
     ),

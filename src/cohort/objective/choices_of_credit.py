@@ -2,7 +2,8 @@
 
 Traits: `alone` a rollout needs no other of its group; `per token` the result is by token; `greedy`
 the greedy answer's reward is needed; `each reward` the functions' values are, one by one; `steps`
-the rewards of steps are; `scale free` rewards that are multiplied give the same.
+the rewards of steps are; `scale free` rewards that are multiplied give the same; `values` those of a
+critic are needed, and what it is to learn comes out beside the advantages.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from torch import Tensor
 
 from cohort.objective import advantages, baselines, pass_at_k, process, step_advantages, weights
 from cohort.objective.choices import Choice
+from cohort.objective.choices_with_critic import WITH_CRITIC
 from cohort.objective.returns import whitened
-from cohort.objective.rows import is_last
 from cohort.objective.segments import suffix_sums
+from cohort.objective.with_critic import token_rewards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,8 @@ class Scored:
     parts, part_weights: [N, K] and [K], the value and weight of each reward function.
     penalty: [T], what a token pays for its divergence from the reference.
     step_rewards, step_group, step_end: [S], the rewards of steps, the group and the last token of each.
+    values: [T], what a critic says is still to come before each token. bootstrap: [N], what it says
+    comes after a rollout that was cut, 0 after one that ended.
     """
 
     rewards: Float[Tensor, "N"]
@@ -44,6 +48,8 @@ class Scored:
     step_rewards: Float[Tensor, "S"] | None = None
     step_group: Int[Tensor, "S"] | None = None
     step_end: Int[Tensor, "S"] | None = None
+    values: Float[Tensor, "T"] | None = None
+    bootstrap: Float[Tensor, "N"] | None = None
 
 
 def itself(rewards: Float[Tensor, "N"]) -> Float[Tensor, "N"]:
@@ -69,9 +75,7 @@ def whitened_returns(
 
     REINFORCE++ (arXiv:2501.03262): penalty_k = beta k1, discount 1, the sample variance.
     """
-    each = torch.where(is_last(rollout), rewards[rollout], 0.0)
-    if penalty is not None:
-        each = each - penalty
+    each = token_rewards(rewards, rollout, penalty=penalty)
     return whitened(suffix_sums(each, rollout), correction=1, epsilon=epsilon)
 
 
@@ -191,6 +195,7 @@ ADVANTAGES: dict[str, Choice] = {
         named={"end": "step_end", "rollout": "rollout"},
         traits=frozenset({"per token", "steps"}),
     ),
+    **WITH_CRITIC,
 }
 """What a token's advantage is, by name."""
 

@@ -11,9 +11,10 @@ from cohort.objective.choices import PARAMETERS
 from cohort.objective.grpo import GRPO
 from cohort.objective.presets_of_credit import OF_CREDIT
 from cohort.objective.presets_of_loss import OF_LOSS
+from cohort.objective.presets_with_critic import WITH_CRITIC
 
 ALGORITHMS: dict[str, Algorithm] = {
-    algorithm.name: algorithm for algorithm in (GRPO, *OF_LOSS, *OF_CREDIT)
+    algorithm.name: algorithm for algorithm in (GRPO, *OF_LOSS, *OF_CREDIT, *WITH_CRITIC)
 }
 """Every algorithm by its name in a recipe."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from cohort.policy.bounded import Chats
 from cohort.policy.head import token_logprobs
 from cohort.policy.panels import Panels
 from cohort.policy.products import Weights, packed, product
-from cohort.policy.trunk import trunk_of
+from cohort.policy.trunk import Trunk, trunk_of
 
 ROW_TOKENS = {"cpu": 2048}
 """Tokens of a row on a device whose activations should stay in its cache; 8,192 elsewhere."""
@@ -122,30 +122,31 @@ class Policy:
 
     def hidden(self, tokens: Tensor, positions: Tensor, layout: Layout) -> Tensor:
         """The last hidden state of every token of one row: [T], [T] -> [T, d]."""
-        if self._trunk is not None:
-            return self._trunk.hidden(tokens, positions, layout)
-        out = self.model.base_model(
-            input_ids=tokens[None],
-            position_ids=positions[None],
-            use_cache=False,
-            cohort_layout=layout,
-        )
-        return out.last_hidden_state[0]
+        return hidden_states(self.model, self._trunk, tokens, positions, layout)
 
     def logprobs(self, row: Row, *, temperature: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
         """Log-probability and entropy of a row's sampled tokens, [S] each, float32.
 
         temperature is one for all, or one per sampled token, [S].
         """
+        return self.logprobs_from(self.states(row), row, temperature=temperature)
+
+    def states(self, row: Row) -> Tensor:
+        """The hidden state that each of a row's sampled tokens is predicted from: [S, d]."""
         device = self.device
         hidden = self.hidden(
             torch.from_numpy(row.tokens).to(device),
             torch.from_numpy(row.positions).to(device),
             Packed(row, device),
         )
-        chosen = hidden.index_select(0, torch.from_numpy(row.predictor).to(device))
-        sampled = torch.from_numpy(row.sampled).to(device)
-        return token_logprobs(chosen, *self.head, sampled, temperature=temperature)
+        return hidden.index_select(0, torch.from_numpy(row.predictor).to(device))
+
+    def logprobs_from(
+        self, states: Tensor, row: Row, *, temperature: Tensor | float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """`logprobs`, given what `states` said of the row."""
+        sampled = torch.from_numpy(row.sampled).to(self.device)
+        return token_logprobs(states, *self.head, sampled, temperature=temperature)
 
     def prompt_tokens(self, problem: Problem) -> NDArray[np.int32]:
         """The prompt as the policy sees it; chats go through the tokenizer's own template.
@@ -186,6 +187,21 @@ class Policy:
             else:
                 least = middle + 1
         return least - 1
+
+
+def hidden_states(
+    model: PreTrainedModel, trunk: Trunk | None, tokens: Tensor, positions: Tensor, layout: Layout
+) -> Tensor:
+    """The last hidden state of every token of one row, by the trunk where there is one: [T, d]."""
+    if trunk is not None:
+        return trunk.hidden(tokens, positions, layout)
+    out = model.base_model(
+        input_ids=tokens[None],
+        position_ids=positions[None],
+        use_cache=False,
+        cohort_layout=layout,
+    )
+    return cast(Tensor, out.last_hidden_state[0])
 
 
 def embeddings(model: PreTrainedModel) -> Tensor:

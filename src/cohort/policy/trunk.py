@@ -20,17 +20,33 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 from transformers.modeling_utils import PreTrainedModel
-from transformers.models.llama.modeling_llama import LlamaForCausalLM
-from transformers.models.mistral.modeling_mistral import MistralForCausalLM
-from transformers.models.qwen2.modeling_qwen2 import Qwen2ForCausalLM
-from transformers.models.qwen3.modeling_qwen3 import Qwen3ForCausalLM
+from transformers.models.llama import modeling_llama as llama
+from transformers.models.mistral import modeling_mistral as mistral
+from transformers.models.qwen2 import modeling_qwen2 as qwen2
+from transformers.models.qwen3 import modeling_qwen3 as qwen3
 
 from cohort.policy.attention import Heads, Layout, WholeLayout
 from cohort.policy.elementwise import gated, rms_norm, rotate
 from cohort.policy.panels import LayerPanels, Panels, laid_out
 from cohort.policy.products import Weights, outer, product
 
-KNOWN = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
+MISTRAL = (
+    mistral.MistralForCausalLM,
+    mistral.MistralForSequenceClassification,
+    mistral.MistralForTokenClassification,
+)
+KNOWN = (
+    llama.LlamaForCausalLM,
+    llama.LlamaForSequenceClassification,
+    llama.LlamaForTokenClassification,
+    *MISTRAL,
+    qwen2.Qwen2ForCausalLM,
+    qwen2.Qwen2ForSequenceClassification,
+    qwen2.Qwen2ForTokenClassification,
+    qwen3.Qwen3ForCausalLM,
+    qwen3.Qwen3ForSequenceClassification,
+    qwen3.Qwen3ForTokenClassification,
+)
 """Exactly these classes: a subclass may do something else."""
 
 STEADY_ROTATIONS = ("default", "linear", "llama3", "yarn")
@@ -127,7 +143,7 @@ class Trunk:
         self._epsilon = float(base.norm.variance_epsilon)
         self._rotary = base.rotary_emb
         self._tables: tuple[Tensor, Tensor] | None = None
-        everywhere = config.sliding_window if type(model) is MistralForCausalLM else None
+        everywhere = config.sliding_window if type(model) in MISTRAL else None
         shape = int(config.num_attention_heads), int(config.num_key_value_heads)
         self._layers = [_layer(layer, shape, everywhere) for layer in base.layers]
         self.window = min((layer.window for layer in self._layers if layer.window), default=0)

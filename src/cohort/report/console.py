@@ -30,6 +30,9 @@ REMEMBERED_STEPS = 20
 SUPERVISED_LINES = 20
 """About how many lines a supervised stage prints, however many steps it has."""
 
+BRIEF = ("supervised", "reward-model")
+"""Kinds of stages of whose steps so many are printed."""
+
 
 class Console:
     """The terminal of a run; `close` it, or use it as a context, so that the bar goes away.
@@ -188,7 +191,7 @@ class _Stage:
         self._seconds.append(seconds)
         self._tokens.append(metrics.get("num_tokens", 0.0))
         every = max(1, round(self.steps / SUPERVISED_LINES))
-        if self.kind == "supervised" and step % every and step not in (1, self.steps):
+        if self.kind in BRIEF and step % every and step not in (1, self.steps):
             return None
         return lines.row(self._columns, (step, self.steps), metrics, self._pace(step))
 

@@ -38,6 +38,9 @@ FIRST_CURVES = {
         "grad_norm",
     ),
     "supervised": ("loss", "token_accuracy", "grad_norm"),
+    "select": ("kept", "reward", "dropped/duplicate", "completions/mean_length"),
+    "reward-model": ("loss", "accuracy", "margin", "reward", "grad_norm"),
+    "preference": ("loss", "rewards/margins", "rewards/accuracies", "reward", "grad_norm"),
 }
 """The curves that are seen at once; the other ones open with a click."""
 

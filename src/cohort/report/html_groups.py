@@ -27,8 +27,8 @@ LONGEST_REASON = 300
 MOST_STEPS = 40
 """Steps that are kept at most; more would not be read."""
 
-GROUP_BYTES, ANSWER_BYTES = 500, 240
-"""About what a group and an answer cost beside their texts."""
+GROUP_BYTES, ANSWER_BYTES, STEP_BYTES = 500, 240, 75
+"""About what a group, an answer and a rewarded step cost beside their texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,11 @@ def choose_steps(sizes: dict[int, int], budget_bytes: int) -> list[int]:
 
 def _sizes(db: sqlite3.Connection, stage: int) -> dict[int, int]:
     """About how many bytes each step's groups would take; text in bytes, a tenth for escaping."""
+    judged = "ifnull(json_array_length(r.steps), 0)" if read.keeps_judged_steps(db) else "0"
     rows = db.execute(
         "SELECT g.step, sum(min(length(CAST(g.prompt AS BLOB)), :prompt) + :group_bytes "
-        "  + (SELECT sum(min(length(CAST(r.text AS BLOB)), :answer) + :answer_bytes) "
+        "  + (SELECT sum(min(length(CAST(r.text AS BLOB)), :answer) + :answer_bytes "
+        f"       + {judged} * :step_bytes) "
         "     FROM rollouts r WHERE r.group_id = g.id)) AS bytes "
         "FROM groups g WHERE g.stage = :stage GROUP BY g.step",
         {
@@ -91,6 +93,7 @@ def _sizes(db: sqlite3.Connection, stage: int) -> dict[int, int]:
             "answer": LONGEST_ANSWER,
             "group_bytes": GROUP_BYTES,
             "answer_bytes": ANSWER_BYTES,
+            "step_bytes": STEP_BYTES,
         },
     )
     return {row["step"]: int(1.1 * (row["bytes"] or 0)) for row in rows}
@@ -162,10 +165,24 @@ def _answer(rollout: read.RolloutRow) -> str:
         f"<span>reward {number(rollout.reward)}</span></header>"
         f"<small>{parts}<br>{rollout.tokens} tokens, "
         f"stop: {safe(rollout.stop)}</small>"
-        f"<pre>{cut(rollout.text)}</pre></article>"
+        f"{_steps(rollout) if rollout.steps else f'<pre>{cut(rollout.text)}</pre>'}</article>"
     )
 
 
-def _tone(rollout: read.RolloutRow) -> str:
-    advantage = rollout.advantage or 0.0
+def _steps(rollout: read.RolloutRow) -> str:
+    """An answer step by step: each one's text, its reward, and the advantage of its tokens."""
+    rows = "".join(
+        f"<tr><td><pre>{cut(step.text.strip())}</pre></td><td>{number(step.reward)}</td>"
+        f'<td class="{_tone(step)}">{step.advantage:+.3f}</td></tr>'
+        for step in rollout.steps
+    )
+    rest = f"<pre>{cut(rollout.rest)}</pre>" if rollout.rest.strip() else ""
+    return (
+        '<table class="judged"><thead><tr><th>step</th><th>reward</th><th>advantage</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table>{rest}"
+    )
+
+
+def _tone(judged: read.RolloutRow | read.StepRow) -> str:
+    advantage = judged.advantage or 0.0
     return "good" if advantage > 0 else "bad" if advantage < 0 else ""

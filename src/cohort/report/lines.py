@@ -50,7 +50,43 @@ SUPERVISED = (
 )
 """What a supervised step shows."""
 
-OPTIONAL = ("groups/sampled", "kl", "token_accuracy")
+SELECT = (
+    Column("kept", "kept", "{:.0f}"),
+    Column("doubles", "dropped/duplicate", "{:.0f}"),
+    *REINFORCE[:2],
+    REINFORCE[3],
+)
+"""What a step that selects shows: how many answers are kept, and what all of them are like."""
+
+PREFERENCE = (
+    Column("loss", "loss", "{:.4f}"),
+    Column("margin", "rewards/margins", "{:+.3f}"),
+    Column("accuracy", "rewards/accuracies", "{:.1%}"),
+    Column("reward", "reward", "{:.3f}"),
+    Column("grad", "grad_norm", "{:.3g}"),
+)
+"""What a step on pairs shows; the reward where it samples them."""
+
+REWARD_MODEL = (
+    Column("loss", "loss", "{:.4f}"),
+    Column("accuracy", "accuracy", "{:.1%}"),
+    Column("margin", "margin", "{:+.3f}"),
+    Column("sampled", "reward", "{:.3f}"),
+    Column("replayed", "replayed", "{:.0f}"),
+    Column("grad", "grad_norm", "{:.3g}"),
+)
+"""What a step of a reward model shows: how often it is right about what it learns from, and the mean
+reward of what was sampled."""
+
+TABLES = {
+    "supervised": SUPERVISED,
+    "select": SELECT,
+    "preference": PREFERENCE,
+    "reward-model": REWARD_MODEL,
+}
+"""What the steps of a kind of stage show, where it is not what `REINFORCE` does."""
+
+OPTIONAL = ("groups/sampled", "kl", "token_accuracy", "dropped/duplicate", "replayed")
 """Columns that are there only when the first step has the metric."""
 
 
@@ -67,8 +103,10 @@ class Pace:
 
 def columns(kind: str, metrics: Mapping[str, float]) -> tuple[Column, ...]:
     """The columns of a stage of this kind, given what its first step measured."""
-    table = SUPERVISED if kind == "supervised" else REINFORCE
-    return tuple(c for c in table if c.metric in metrics or c.metric not in OPTIONAL)
+    table = TABLES.get(kind, REINFORCE)
+    learns_from_rows = kind in ("preference", "reward-model")
+    optional = ("reward", "margin", *OPTIONAL) if learns_from_rows else OPTIONAL
+    return tuple(c for c in table if c.metric in metrics or c.metric not in optional)
 
 
 def header(table: Sequence[Column], speed: str, left: str = "left") -> str:
@@ -180,6 +218,17 @@ def _answer(answer: Shown, width: int) -> Text:
     if answer.advantage:
         line.stylize("green" if answer.advantage > 0 else "red", 10, 19)
     return line
+
+
+def steps(judged: Iterable[tuple[str, float, float]]) -> list[Text]:
+    """The rewarded steps of an answer, a line each: text, reward, and the advantage of its tokens."""
+    rows = [Text("   reward advantage  step", style="dim")]
+    for text, reward, advantage in judged:
+        line = Text(f"{reward:>9.3f} {advantage:>+9.3f}  {one_line(text)}")
+        if advantage:
+            line.stylize("green" if advantage > 0 else "red", 10, 19)
+        rows.append(line)
+    return rows
 
 
 def _rank(value: float | None) -> float:

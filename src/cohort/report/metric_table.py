@@ -25,6 +25,20 @@ class Metric:
     higher_is: Literal["better", "worse", "neither"] = "neither"
 
 
+DROPPED = {
+    "unscored": "they have no sum of rewards",
+    "total": "their sum of rewards is too small",
+    "rewards": "one of their rewards is too small",
+    "cut": "they were cut at max_new_tokens",
+    "empty": "there is nothing in them",
+    "tokens": "they have too few tokens or too many",
+    "characters": "they have too few characters or too many",
+    "duplicate": "the same answer was kept before",
+    "best": "enough others of their group are better",
+    "problem": "their problem has enough of them",
+}
+"""Why a stage `select` does not keep an answer, in the order in which it asks."""
+
 METRICS: dict[str, Metric] = {
     "reward": Metric(
         "reward",
@@ -194,6 +208,42 @@ METRICS: dict[str, Metric] = {
         "The weight of the entropy bonus in this step; 0 while entropy is above its target.",
         "the step",
     ),
+    "loss/value_avg": Metric(
+        "reward squared",
+        "Half the squared error of the critic's values, the clipped one where that is larger; it "
+        "falls while the critic learns, and jumps where the policy changes what comes.",
+        "over the update's tokens, mean over the updates of the step",
+        "worse",
+    ),
+    "val/clipfrac_avg": Metric(
+        "share",
+        "Tokens whose value an update has moved as far as the critic's clip lets it; 0 at one update "
+        "per step, and many mean that the clip or the learning rate is too tight.",
+        "over the update's tokens, mean over the updates of the step",
+    ),
+    "val/grad_norm": Metric(
+        "",
+        "The length of the critic's gradient before it is scaled down to its max_gradient_norm.",
+        "mean over the updates of the step",
+    ),
+    "val/mean": Metric(
+        "reward",
+        "What the critic says is still to come; it should be near val/returns.",
+        "over sampled tokens, before the step's first update",
+    ),
+    "val/returns": Metric(
+        "reward",
+        "What the critic is to say: rewards that came, less what is paid in them for divergence, and "
+        "its own values where the algorithm does not look further.",
+        "over sampled tokens",
+    ),
+    "val/explained_variance": Metric(
+        "",
+        "How much of the spread of what came the critic had foreseen: 1 all of it, 0 no more than its "
+        "mean, below 0 less than that.",
+        "1 - var(returns - values) / var(returns), over sampled tokens",
+        "better",
+    ),
     "groups/sampled": Metric(
         "groups",
         "Groups that the step sampled, with those that taught nothing; far more than asked for "
@@ -227,6 +277,54 @@ METRICS: dict[str, Metric] = {
     "groups/surplus": Metric(
         "groups", "Groups left out because there were enough already.", "sum over the step"
     ),
+    "kept": Metric(
+        "answers",
+        "Answers that all filters of the stage let through; they are what later stages learn from.",
+        "sum over the step",
+        "better",
+    ),
+    **{
+        f"dropped/{name}": Metric(
+            "answers",
+            f"Answers that are not kept because {why}; each counts for the first such reason.",
+            "sum over the step",
+        )
+        for name, why in DROPPED.items()
+    },
+    "pairs": Metric(
+        "pairs",
+        "Pairs that were made of the step's answers; 0 where all answers to each problem are alike.",
+        "sum over the step",
+    ),
+    "rewards/chosen": Metric(
+        "",
+        "beta log(pi / pi_ref) of the chosen answers: what they have gained; it often falls, as long as "
+        "that of the rejected ones falls faster.",
+        "over pairs of the step",
+    ),
+    "rewards/rejected": Metric(
+        "", "The same of the rejected answers; it should fall.", "over pairs of the step"
+    ),
+    "rewards/margins": Metric(
+        "",
+        "How much more the chosen answers have gained than the rejected ones, in units of beta; 0 at the "
+        "start, and it should rise.",
+        "over pairs of the step",
+        "better",
+    ),
+    "rewards/accuracies": Metric(
+        "share",
+        "Pairs of which the chosen answer has gained more; 0 in a first step, where nothing has, then it "
+        "should rise.",
+        "over pairs of the step",
+        "better",
+    ),
+    "logps/chosen": Metric(
+        "nats", "The log-probability of a whole chosen answer.", "over pairs of the step"
+    ),
+    "logps/rejected": Metric(
+        "nats", "The log-probability of a whole rejected answer.", "over pairs of the step"
+    ),
     "num_tokens": Metric(
         "tokens",
         "Tokens so far in the stage: sampled ones, or learned ones in a supervised stage.",
@@ -251,10 +349,15 @@ METRICS: dict[str, Metric] = {
     "time/reference_logprobs": Metric(
         "seconds", "The reference's log-probabilities; 0 without a KL term.", "sum over the step"
     ),
+    "time/values": Metric(
+        "seconds",
+        "What the critic says of the step's answers, before advantages are made; 0 without one.",
+        "sum over the step",
+    ),
     "time/update": Metric(
         "seconds",
-        "Forward, backward and optimizer; answers that teach nothing cost nothing here, so it "
-        "falls as problems are solved.",
+        "Forward, backward and optimizer, the critic's too; answers that teach nothing cost nothing "
+        "here without one, so it falls as problems are solved.",
         "sum over the updates of the step",
     ),
     "time/saving": Metric(
@@ -293,3 +396,13 @@ SUPERVISED: dict[str, Metric] = {
     ),
 }
 """What means another thing in a supervised stage than in the other ones."""
+
+PREFERENCE: dict[str, Metric] = {
+    "loss": Metric(
+        "",
+        "What the stage makes of the margins; log 2 at the start with the loss `sigmoid`, and it falls.",
+        "over pairs of the step",
+        "worse",
+    ),
+}
+"""What means another thing in a stage on pairs."""

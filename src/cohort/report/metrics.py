@@ -11,11 +11,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cohort.data.records import SCORED, UNSCORABLE, Group
-from cohort.report.metric_table import METRICS, SUPERVISED, Metric
+from cohort.report.metric_table import METRICS, PREFERENCE, SUPERVISED, Metric
+from cohort.report.reward_model_metrics import REWARD_MODEL
 from cohort.report.statistics import deviation, mean
+
+EVALUATED = "eval_"
+"""What is before the name of a metric that was measured on held-out pairs."""
 
 ROUNDING = 1e-9
 """Rewards closer than this share of their size differ by rounding only, as in the objective."""
+
+OF_KIND = {"supervised": SUPERVISED, "preference": PREFERENCE, "reward-model": REWARD_MODEL}
+"""What means another thing in a kind of stage, or is known there alone."""
 
 _FUNCTION_MEAN = Metric(
     "reward",
@@ -77,8 +84,11 @@ _FAILED_KIND = Metric(
 
 def describe_metric(name: str, kind: str = "reinforce") -> Metric | None:
     """The row of a metric in a stage of this kind; None for a metric that is not ours."""
-    if kind == "supervised" and name in SUPERVISED:
-        return SUPERVISED[name]
+    if name in OF_KIND.get(kind, {}):
+        return OF_KIND[kind][name]
+    if kind == "preference" and name.startswith(EVALUATED):
+        row = describe_metric(name.removeprefix(EVALUATED), kind)
+        return row and replace(row, averaged="over the held-out pairs")
     head, _, rest = name.partition("/")
     function, _, statistic = rest.rpartition("/")
     rows = {"mean": _FUNCTION_MEAN, "std": _FUNCTION_DEVIATION, **_FUNCTION_COUNTS}

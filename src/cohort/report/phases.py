@@ -19,6 +19,7 @@ PHASES = (
     "rewards",
     "old_logprobs",
     "reference_logprobs",
+    "values",
     "update",
     "saving",
     "other",

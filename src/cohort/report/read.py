@@ -13,7 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from cohort.data.records import JudgedStep
 from cohort.data.store import Answer, connect_read_only
 from cohort.report.lines import Example
 from cohort.report.statistics import deviation, mean
@@ -38,6 +40,15 @@ class StageRow:
 
 
 @dataclass(frozen=True, slots=True)
+class StepRow:
+    """A rewarded step of an answer: what it says, its weighted reward, the advantage of its tokens."""
+
+    text: str
+    reward: float
+    advantage: float
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutRow:
     """One answer of a group, with what each reward function said of it."""
 
@@ -51,6 +62,10 @@ class RolloutRow:
     parts: Mapping[str, float | None]
     unsaid: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Function name -> why it gave no value: "unscorable" or a kind of failure, and a reason."""
+    steps: tuple[StepRow, ...] = ()
+    """The steps that were rewarded by themselves; the last one may be about the whole answer."""
+    rest: str = ""
+    """What the answer says after the last of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +243,7 @@ def with_rollouts(db: sqlite3.Connection, group: GroupRow) -> GroupRow:
             why = row["kind"], row["reason"]
             unsaid.setdefault(row["number"], {})[row["function"]] = why
     rows = db.execute(
-        "SELECT number, text, length(tokens) AS bytes, stop, version, reward, advantage "
-        "FROM rollouts WHERE group_id = ? ORDER BY number",
+        "SELECT *, length(tokens) AS bytes FROM rollouts WHERE group_id = ? ORDER BY number",
         (group.id,),
     )
     rollouts = tuple(
@@ -243,10 +257,37 @@ def with_rollouts(db: sqlite3.Connection, group: GroupRow) -> GroupRow:
             advantage=_finite(row["advantage"]),
             parts=parts.get(row["number"], {}),
             unsaid=unsaid.get(row["number"], {}),
+            **_steps(row),
         )
         for row in rows
     )
     return replace(group, rollouts=rollouts)
+
+
+def keeps_judged_steps(db: sqlite3.Connection) -> bool:
+    """Whether the run says what was made of the steps of its answers; up to schema 4 none does."""
+    return any(row["name"] == "steps" for row in db.execute("PRAGMA table_info(rollouts)"))
+
+
+WHOLE = "(the whole answer)"
+"""In the place of a text: what is said of no step in particular."""
+
+
+def _steps(row: sqlite3.Row) -> dict[str, Any]:
+    """An answer's rewarded steps, and what it says after them."""
+    # Runs up to schema 4 do not have them.
+    kept = row["steps"] if "steps" in row.keys() else None  # noqa: SIM118 - as above
+    if not kept:
+        return {}
+    text, begin, found = str(row["text"]), 0, []
+    for judged in (JudgedStep(*one) for one in json.loads(kept)):
+        if judged.end is None:
+            said = f"(to token {judged.last_token + 1})"
+        else:
+            said = text[begin : judged.end] or WHOLE
+            begin = max(begin, judged.end)
+        found.append(StepRow(said, judged.reward, judged.advantage))
+    return {"steps": tuple(found), "rest": text[begin:]}
 
 
 def groups(db: sqlite3.Connection, stage: int, step: int) -> list[GroupRow]:

@@ -49,7 +49,8 @@ def show_groups(
 
     The step's groups are rows, and the `limit` with the widest spread of rewards follow with their
     answers, a line each. With a problem: a row per step that asked it, and the last ones with their
-    answers. With a step and a problem: every answer as it is, to its end.
+    answers. With a step and a problem: every answer as it is, to its end, and where the steps of
+    an answer were rewarded, each of them with the advantage of its tokens.
     Raises RunError where there is no run, or not what was asked for.
     """
     screen = console or rich.console.Console(highlight=False)
@@ -184,3 +185,7 @@ def _print_whole(screen: rich.console.Console, group: read.GroupRow) -> None:
         for line in read.reasons(rollout):
             screen.print(Text(one_line(line), style="dim"), soft_wrap=True)
         screen.print(Text(showable(rollout.text)), soft_wrap=True)
+        if rollout.steps:
+            judged = [(step.text.strip(), step.reward, step.advantage) for step in rollout.steps]
+            for row in lines.steps(judged):
+                screen.print(row, soft_wrap=True)

@@ -16,15 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from cohort.config.lookup import nearest
+from cohort.config.references import stage_of
 from cohort.config.stages import Reward
 from cohort.data.imported import cause_of, import_function, is_function
 from cohort.errors import RewardError, legible
 from cohort.rewards.built_in import BUILT_IN
+from cohort.rewards.stage_model import StageModel
 
 GIVEN = ("completions", "prompts", "completion_ids", "journal")
 """What every reward function can ask for; no column and no argument may have these names."""
 
-HOW = {name: field.default for name, field in Reward.model_fields.items() if name != "weight"}
+HOW = {
+    name: field.default
+    for name, field in Reward.model_fields.items()
+    if name not in ("weight", "only")
+}
 """The options of every reward that say how it is run, and their defaults."""
 
 WORKERS_ONLY = frozenset({"memory_mb", "processes", "output_kb"})
@@ -247,6 +253,8 @@ def _find(
         return name, BUILT_IN[name]
     if is_function(name):
         return import_function(name, base, RewardError)
+    if stage := stage_of(name):
+        return stage, StageModel(stage)
     known = [*task_rewards, *BUILT_IN]
     near = nearest(name, known)
     there = ", ".join(dict.fromkeys(known))

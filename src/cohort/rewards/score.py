@@ -16,12 +16,15 @@ from dataclasses import replace
 from typing import Any
 
 from cohort.config.lookup import nearest
-from cohort.data.records import UNSCORABLE, Group, Problem, Score
+from cohort.data.records import PART, UNSCORABLE, Group, Problem, Score
 from cohort.errors import RewardError
 from cohort.rewards.functions import RewardFunction
 from cohort.rewards.isolation.asking import Batch
 from cohort.rewards.isolation.runner import Runner
 from cohort.rewards.outcome import Failed, Outcome, Scored, Steps, Unscorable
+
+NOT_ASKED = Unscorable("the reward is for other sources of the mix")
+"""What a function says of problems that it is not for."""
 
 
 def score_groups(
@@ -50,35 +53,72 @@ def score_groups(
     check_columns(rewards, [group.problem for group in groups])
     given = _given(groups)
     owners = [number for number, group in enumerate(groups) for _ in group.rollouts]
+    asked = [[p for p, o in enumerate(owners) if _speaks(r, groups[o].problem)] for r in rewards]
     batches = [
-        (reward, Batch(_accepted(reward, given), reward.arguments, owners, named.__getitem__))
-        for reward in rewards
+        (reward, _batch(reward, given, owners, named, places))
+        for reward, places in zip(rewards, asked, strict=True)
     ]
-    said = (runner or Runner()).ask(batches, strict=strict)
+    answers = (runner or Runner()).ask(batches, strict=strict)
+    said = [dict(zip(places, own, strict=True)) for places, own in zip(asked, answers, strict=True)]
     scores = iter(
-        _score([(r, own[place]) for r, own in zip(rewards, said, strict=True)])
+        _score([(r, own.get(place, NOT_ASKED)) for r, own in zip(rewards, said, strict=True)])
         for place in range(len(named))
     )
     return [replace(group, scores=tuple(next(scores) for _ in group.rollouts)) for group in groups]
 
 
 def check_columns(rewards: Iterable[RewardFunction], problems: Iterable[Problem]) -> None:
-    """Raise RewardError where a function requires a column that no problem has.
+    """Raise RewardError where a function requires a column that no problem has; of a mix, no problem
+    of a source that it is asked about.
 
     It can be asked before anything is sampled; `score_groups` asks it again.
     """
-    known = list(dict.fromkeys(name for problem in problems for name in problem.columns))
+    columns: dict[str, dict[str, None]] = {}
+    for problem in problems:
+        columns.setdefault(_part_of(problem), {}).update(dict.fromkeys(problem.columns))
     for reward in rewards:
-        for column in reward.requires:
-            if column in known:
-                continue
-            near = nearest(column, known)
-            there = ", ".join(known) or "no columns"
-            raise RewardError(
-                f'reward "{reward.name}" needs the column "{column}"; the problems have {there}',
-                f"name it in the recipe: problems.columns = {{ {column} = "
-                f'"{near or "the column that holds it"}" }}',
-            )
+        for part, known in columns.items():
+            if not reward.options.only or part in reward.options.only:
+                _check_columns(reward, part, list(known))
+
+
+def _check_columns(reward: RewardFunction, part: str, known: Sequence[str]) -> None:
+    for column in reward.requires:
+        if column in known:
+            continue
+        near = nearest(column, known)
+        there = ", ".join(known) or "no columns"
+        hint = (
+            f"name it in the recipe: problems.columns = {{ {column} = "
+            f'"{near or "the column that holds it"}" }}'
+        )
+        raise RewardError(
+            f'reward "{reward.name}" needs the column "{column}"; the problems '
+            + (f"of {part} " if part else "")
+            + f"have {there}",
+            f"{hint}; or leave {part} out of what it judges: only" if part else hint,
+        )
+
+
+def _part_of(problem: Problem) -> str:
+    """The source of a mix that a problem is from; empty where there is no mix."""
+    return str(problem.columns.get(PART, ""))
+
+
+def _speaks(reward: RewardFunction, problem: Problem) -> bool:
+    return not reward.options.only or _part_of(problem) in reward.options.only
+
+
+def _batch(
+    reward: RewardFunction,
+    given: Mapping[str, list[Any]],
+    owners: Sequence[int],
+    named: Sequence[str],
+    places: Sequence[int],
+) -> Batch:
+    """What a function is asked: of everything, what is of these places."""
+    own = {name: [values[p] for p in places] for name, values in _accepted(reward, given).items()}
+    return Batch(own, reward.arguments, [owners[p] for p in places], lambda n: named[places[n]])
 
 
 def _given(groups: Sequence[Group]) -> dict[str, list[Any]]:
@@ -106,7 +146,7 @@ def _given(groups: Sequence[Group]) -> dict[str, list[Any]]:
 def _accepted(reward: RewardFunction, given: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     """Of everything, what the function's signature names; all of it where it has `**kwargs`."""
     accepted = given if reward.takes_everything else reward.parameters
-    return {name: list(given[name]) for name in given if name in accepted}
+    return {name: given[name] for name in given if name in accepted}
 
 
 def _score(said: Sequence[tuple[RewardFunction, Outcome]]) -> Score:

@@ -15,9 +15,11 @@ from cohort.config.lookup import nearest
 from cohort.config.stages import Problems
 from cohort.data import keyed
 from cohort.data.files import Row
+from cohort.data.pairs import with_prompt
 from cohort.data.records import Message, Problem
 from cohort.errors import DataError, legible, listed
 from cohort.rewards.functions import GIVEN
+from cohort.tasks.compared import compared
 
 Prompt = str | tuple[Message, ...]
 
@@ -25,6 +27,8 @@ Prompt = str | tuple[Message, ...]
 def ask_all(rows: Iterable[Row], options: Problems) -> list[tuple[Problem, Row]]:
     """Every row as a Problem, beside the row it was made from; ids are unique. Raises DataError."""
     asked = [(_renamed(row, options.columns), row) for row in rows]
+    if not options.template:
+        asked = [(with_prompt(values, options.prompt, r.where), r) for values, r in asked]
     prompts = [prompt_of(values, row.where, options) for values, row in asked]
     _refuse_empty(prompts, [row for _, row in asked])
     _refuse_halves(prompts, [row for _, row in asked])
@@ -148,13 +152,16 @@ def _renamed(row: Row, names: Mapping[str, str]) -> dict[str, object]:
                 f'did you mean "{legible(near)}"?' if near else "problems.columns is { new = old }",
             )
         values.pop(there, None)
-    clash = [name for name in (*names, *GIVEN) if name in values]
+    clash = [name for name in names if name in values]
+    values |= {wanted: row.values[there] for wanted, there in names.items()}
+    values = compared(values, row.where)
+    clash += [name for name in GIVEN if name in values]
     if clash:
         raise DataError(
             f'{row.where} has a column "{legible(clash[0])}", a name that is taken',
             f'give it another: problems.columns = {{ other = "{legible(clash[0])}" }}',
         )
-    return values | {wanted: row.values[there] for wanted, there in names.items()}
+    return values
 
 
 def _refuse_empty(prompts: Sequence[Prompt], rows: Sequence[Row]) -> None:

@@ -23,8 +23,10 @@ from cohort.tasks.chain import Chain
 from cohort.tasks.countdown import Countdown
 from cohort.tasks.finite import Finite
 from cohort.tasks.generated import make_task
+from cohort.tasks.greetings import Greetings
 from cohort.tasks.reasoning_gym import ReasoningGym
 from cohort.tasks.reasoning_gym_items import PREFIX
+from cohort.tasks.sums import Sums
 
 
 class ProblemSource(Protocol):
@@ -55,7 +57,12 @@ class ProblemSource(Protocol):
         """The pieces of a new model's tokenizer; DataError where the source has none."""
 
 
-BUILT_IN: dict[str, Callable[..., ProblemSource]] = {"chain": Chain, "countdown": Countdown}
+BUILT_IN: dict[str, Callable[..., ProblemSource]] = {
+    "chain": Chain,
+    "countdown": Countdown,
+    "greetings": Greetings,
+    "sums": Sums,
+}
 """The tasks that a recipe may name."""
 
 NOT_FOR_TASKS = ("prompt", "completion", "columns", "split", "held_out", "too_long")

@@ -28,6 +28,7 @@ class Batch:
     """One update as flat arrays over its T sampled tokens that carry a gradient, and its rows.
 
     rollout: [T], whose each token is. problems: of each rollout, the id of its problem.
+    values, targets: [T], what a critic said of each token, and what it is to learn; empty without one.
     """
 
     rows: tuple[Row, ...]
@@ -36,6 +37,8 @@ class Batch:
     sampler_logprobs: Tensor
     temperatures: Tensor
     rollout: Tensor
+    values: Tensor
+    targets: Tensor
     problems: tuple[str, ...] = ()
 
     @property
@@ -82,7 +85,25 @@ def whole_step(
 ) -> Batch:
     """All tokens of these rollouts, in order, without weights: to ask a policy about them."""
     zeros = [np.zeros(len(groups[g].rollouts[r].tokens)) for g, r in places]
-    return _flat(groups, places, zeros, [0.0] * len(zeros), cutting)
+    credit = Credit(list(groups), list(places), zeros)
+    return _flat(credit, range(len(zeros)), [0.0] * len(zeros), cutting)
+
+
+def rows_of(
+    groups: Sequence[Group],
+    places: Sequence[tuple[int, int]],
+    answers: Sequence[NDArray[np.int32]],
+    cutting: Cutting,
+) -> tuple[Row, ...]:
+    """The rows in which these answers, one for each place, are computed; flat arrays go by places."""
+    families: dict[int, list[Member]] = {}
+    offset = 0
+    for (g, _), tokens in zip(places, answers, strict=True):
+        families.setdefault(g, []).append(Member(tokens, offset))
+        offset += len(tokens)
+    kept = [Family(groups[g].prompt_tokens, tuple(members)) for g, members in families.items()]
+    cut = even_cut(kept, tokens_per_row=cutting.tokens_per_microbatch, device=cutting.device)
+    return tuple(pack(row) for row in cut)
 
 
 def _batch(credit: Credit, numbers: Sequence[int], algorithm: Algorithm, cutting: Cutting) -> Batch:
@@ -101,29 +122,14 @@ def _batch(credit: Credit, numbers: Sequence[int], algorithm: Algorithm, cutting
         for n, part in enumerate(advantages)
         if not algorithm.drops_dead_tokens or bool(part.any())
     ]
-    return _flat(
-        credit.groups,
-        [places[n] for n in live],
-        [advantages[n] for n in live],
-        [weights[n] for n in live],
-        cutting,
-    )
+    return _flat(credit, [numbers[n] for n in live], [weights[n] for n in live], cutting)
 
 
 def _flat(
-    groups: Sequence[Group],
-    places: Sequence[tuple[int, int]],
-    advantages: Sequence[NDArray[np.float64]],
-    weights: Sequence[float],
-    cutting: Cutting,
+    credit: Credit, numbers: Sequence[int], weights: Sequence[float], cutting: Cutting
 ) -> Batch:
-    families: dict[int, list[Member]] = {}
-    offset = 0
-    for g, r in places:
-        tokens = groups[g].rollouts[r].tokens
-        families.setdefault(g, []).append(Member(tokens, offset))
-        offset += len(tokens)
-    kept = [Family(groups[g].prompt_tokens, tuple(members)) for g, members in families.items()]
+    """These of the counted rollouts, with their weights."""
+    groups, places = credit.groups, [credit.places[n] for n in numbers]
     chosen = [groups[g].rollouts[r] for g, r in places]
     lengths = torch.tensor([len(rollout.tokens) for rollout in chosen], dtype=torch.long)
     device = cutting.device
@@ -131,18 +137,18 @@ def _flat(
     def by_token(values: Sequence[float]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32).repeat_interleave(lengths).to(device)
 
+    def joined(parts: Sequence[NDArray[np.float64]]) -> Tensor:
+        return _joined([parts[n] for n in numbers] if parts else [], device)
+
     return Batch(
-        rows=tuple(
-            pack(row)
-            for row in even_cut(
-                kept, tokens_per_row=cutting.tokens_per_microbatch, device=cutting.device
-            )
-        ),
-        advantages=_joined(advantages, device),
+        rows=rows_of(groups, places, [rollout.tokens for rollout in chosen], cutting),
+        advantages=joined(credit.advantages),
         weights=by_token(weights),
         sampler_logprobs=_joined([rollout.logprobs for rollout in chosen], device),
         temperatures=by_token([rollout.temperature for rollout in chosen]),
         rollout=torch.arange(len(chosen)).repeat_interleave(lengths).to(device),
+        values=joined(credit.values),
+        targets=joined(credit.targets),
         problems=tuple(groups[g].problem.id for g, _ in places),
     )
 

@@ -18,11 +18,14 @@ from cohort.errors import ModelError, RewardError
 from cohort.policy.load import load_policy
 from cohort.policy.policy import Policy
 from cohort.rewards.score import score_groups
+from cohort.tasks.later import Later
+from cohort.tasks.mixed import Mixed
 from cohort.train.check_findings import Checked, Finding
 from cohort.train.check_model import check_model
 from cohort.train.check_rewards import check_rewards
 from cohort.train.located import located
 from cohort.train.plan import Given, StagePlan, check_prompts, make_plan
+from cohort.train.reward_model_use import models_of
 from cohort.train.run import set_threads
 
 SPOILT = ("hangs", "raises", "is no number", "changes what it is given")
@@ -40,8 +43,8 @@ def check_recipe(recipe: Recipe, *, base: Path, seconds: float, rewards_only: bo
     """
     recipe = located(recipe, base)
     plans = make_plan(recipe, base, Given())
-    chosen = _to_check(plans)
     checked = Checked()
+    chosen = _to_check(plans, checked)
     costs = {
         number: check_rewards(checked, recipe, plans[number], number, base=base, seconds=seconds)
         for number in chosen
@@ -56,13 +59,28 @@ def check_recipe(recipe: Recipe, *, base: Path, seconds: float, rewards_only: bo
     return checked
 
 
-def _to_check(plans: Sequence[StagePlan]) -> list[int]:
-    """The stages that learn from rewards; where there are none, those that measure with them."""
+def _to_check(plans: Sequence[StagePlan], checked: Checked) -> list[int]:
+    """The stages that learn from rewards; where there are none, those that measure with them.
+
+    Not those whose problems or rewards an earlier stage will leave, and not mixes: that is said.
+    """
     for kind in (Reinforce, Evaluate):
         found = [number for number, plan in enumerate(plans) if isinstance(plan.options, kind)]
+        apart = {number: reason for number in found if (reason := _not_there_yet(plans[number]))}
+        checked.facts += [
+            f"stage {plans[number].name}: not tried, {reason}." for number, reason in apart.items()
+        ]
         if found:
-            return found
+            return [number for number in found if number not in apart]
     return []
+
+
+def _not_there_yet(plan: StagePlan) -> str:
+    """What a stage has of earlier ones, so that it cannot be tried before they were; empty for nothing."""
+    if isinstance(plan.source, Later | Mixed):
+        return f"its problems are {plan.source.name}"
+    models = ", ".join(model.stage for model in models_of(plan))
+    return f"its rewards are of the reward model {models}" if models else ""
 
 
 def _loaded(recipe: Recipe, plans: Sequence[StagePlan], checked: Checked) -> Policy | None:

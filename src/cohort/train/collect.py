@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from cohort.config.preferences import Preference
+from cohort.config.selection import Select
 from cohort.config.stages import Reinforce
 from cohort.data.records import Group, Problem
 from cohort.errors import DivergedError
@@ -27,6 +29,9 @@ from cohort.train.credit import penalized, select
 from cohort.train.failures import asking_metrics, check_failures, warn_of_failures
 from cohort.train.journal import Entry
 from cohort.train.stage import StageContext
+
+Grouped = Reinforce | Select | Preference
+"""Stages whose steps are groups."""
 
 REASONS = ("flat", "unscored", "single", "overlong", "surplus")
 """Why a group is not learned from; `surplus`: there were enough already."""
@@ -77,7 +82,7 @@ class Collected:
 
 
 def collect(
-    options: Reinforce, algorithm: Algorithm, policy: Policy, context: StageContext, step: int
+    options: Grouped, algorithm: Algorithm, policy: Policy, context: StageContext, step: int
 ) -> Collected:
     """Sample and score a step's groups, and say of each whether it is learned from."""
     kept = context.keeper.recalled(step)
@@ -100,7 +105,7 @@ def collect(
 
 def _recalled(
     kept: Entry,
-    options: Reinforce,
+    options: Grouped,
     algorithm: Algorithm,
     policy: Policy,
     context: StageContext,
@@ -124,7 +129,7 @@ def _recalled(
 
 
 def _sampled(
-    options: Reinforce, algorithm: Algorithm, policy: Policy, context: StageContext, step: int
+    options: Grouped, algorithm: Algorithm, policy: Policy, context: StageContext, step: int
 ) -> Collected:
     """A step's groups, sampled and scored."""
     wanted, before = options.prompts_per_step, warmup_seconds(policy)
@@ -175,7 +180,7 @@ def _without_surplus(groups: Sequence[Group], wanted: int) -> list[Group]:
 
 
 def _problems(
-    options: Reinforce, context: StageContext, step: int, *, number: int, rounds: int
+    options: Grouped, context: StageContext, step: int, *, number: int, rounds: int
 ) -> list[Problem]:
     """The problems of a round: a function of the step and the round alone, so a resume finds them."""
     return context.source.batch(
@@ -187,7 +192,7 @@ def _problems(
 
 
 def _scored(
-    options: Reinforce,
+    options: Grouped,
     algorithm: Algorithm,
     policy: Policy,
     context: StageContext,

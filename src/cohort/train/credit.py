@@ -8,14 +8,14 @@ stands in the group.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cohort.data.records import Group
+from cohort.data.records import Group, JudgedStep, Rollout, Score
 from cohort.objective.algorithms import Algorithm
 from cohort.objective.choices_of_credit import Scored
 from cohort.objective.segments import sums
@@ -43,17 +43,31 @@ TokenAt = Callable[[NDArray[np.int32], int], int]
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What a critic said of the rollouts that count: before each token, and after those that were cut.
+
+    values: float64 [T]. bootstrap: float64 [N], 0 after a rollout that ended.
+    """
+
+    values: Tensor
+    bootstrap: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Credit:
     """The rollouts of a step that count, and the advantage of each of their tokens.
 
     groups: all groups of the step, with the mean advantage of each rollout.
     places: group and rollout number of those that count, in order.
     advantages: for each of them one per token, float64 [n].
+    values, targets: the same of what a critic said and of what it is to learn; empty without one.
     """
 
     groups: list[Group]
     places: list[tuple[int, int]]
     advantages: list[NDArray[np.float64]]
+    values: list[NDArray[np.float64]] = field(default_factory=list)
+    targets: list[NDArray[np.float64]] = field(default_factory=list)
 
 
 def penalized(groups: Sequence[Group], algorithm: Algorithm, *, longest: int) -> list[Group]:
@@ -135,30 +149,46 @@ def with_advantages(
     penalty: Tensor | None = None,
     shaping: Shaping = UNSHAPED,
     token_at: TokenAt | None = None,
+    said: Said | None = None,
 ) -> Credit:
     """An advantage for every token of the rollouts that count, of groups that `select` has seen.
 
     weights: of the reward functions by name, 1 where one is not among them. penalty: [T], what each
     token of the counted rollouts pays for its divergence from the reference. token_at: which token
     completes so many characters, asked where an algorithm learns from rewards of steps; the reward
-    of the whole answer is then that of a last step, which ends with it.
+    of the whole answer is then that of a last step, which ends with it. said: by the critic, where the
+    algorithm asks one, of the counted rollouts.
     """
     places = counted_places(groups, algorithm)
     if not places:
         return Credit([_with_means(group, {}) for group in groups], [], [])
     scored = _scored(groups, places, algorithm, weights=weights, shaping=shaping)
+    steps: list[list[JudgedStep]] = []
     if algorithm.has("advantage", "steps"):
         assert token_at is not None, "steps, and nobody who knows where they end"
-        scored = _with_steps(scored, groups, places, token_at)
-    flat = algorithm.advantages(replace(scored, penalty=penalty)).double()
-    parts = [part.numpy() for part in flat.split(scored.lengths.tolist())]
+        steps = [_steps_of(groups[g].rollouts[r], groups[g].scores[r], token_at) for g, r in places]
+        scored = _with_steps(scored, steps)
+    scored = replace(scored, penalty=penalty)
+    values: list[NDArray[np.float64]] = []
+    targets: list[NDArray[np.float64]] = []
+    if said is None:
+        parts = _by_rollout(algorithm.advantages(scored), scored)
+    else:
+        judged = algorithm.judged(replace(scored, values=said.values, bootstrap=said.bootstrap))
+        parts, targets = (_by_rollout(flat, scored) for flat in judged)
+        values = _by_rollout(said.values, scored)
     means: dict[int, dict[int, float]] = {}
     for (group, rollout), part in zip(places, parts, strict=True):
         # All tokens alike: that value, and not what the rounding of a mean makes of it.
         value = part[0] if (part == part[0]).all() else part.mean()
         means.setdefault(group, {})[rollout] = float(value)
     credited = [_with_means(group, means.get(g, {})) for g, group in enumerate(groups)]
-    return Credit(credited, places, parts)
+    credited = _with_judged(credited, places, steps, parts)
+    return Credit(credited, places, parts, values, targets)
+
+
+def _by_rollout(flat: Tensor, scored: Scored) -> list[NDArray[np.float64]]:
+    return [part.numpy() for part in flat.double().split(scored.lengths.tolist())]
 
 
 def _with_means(group: Group, means: dict[int, float]) -> Group:
@@ -192,35 +222,47 @@ def _scored(
     return scored
 
 
-def _with_steps(
-    scored: Scored,
-    groups: Sequence[Group],
-    places: Sequence[tuple[int, int]],
-    token_at: TokenAt,
-) -> Scored:
+def _steps_of(rollout: Rollout, score: Score, token_at: TokenAt) -> list[JudgedStep]:
+    """The steps of an answer with the token each ends at; what is said of the whole comes last."""
+    last = len(rollout.tokens) - 1
+    found = [JudgedStep(end, token_at(rollout.tokens, end), value) for end, value in score.steps]
+    for end, value in score.token_steps:
+        found.append(JudgedStep(None, min(max(end - 1, 0), last), value))
+    if score.whole is not None:
+        found.append(JudgedStep(len(rollout.text), last, score.whole))
+    return found
+
+
+def _with_steps(scored: Scored, steps: Sequence[Sequence[JudgedStep]]) -> Scored:
     """The rewards of all steps of all answers, and where among the step's tokens each ends."""
-    rewards: list[float] = []
-    group: list[int] = []
-    end: list[int] = []
-    start = 0
-    for g, r in places:
-        score, rollout = groups[g].scores[r], groups[g].rollouts[r]
-        steps = [(token_at(rollout.tokens, place), value) for place, value in score.steps]
-        last = len(rollout.tokens) - 1
-        steps += [(min(max(end - 1, 0), last), value) for end, value in score.token_steps]
-        if score.whole is not None:
-            steps.append((last, score.whole))
-        rewards += [value for _, value in steps]
-        group += [g] * len(steps)
-        end += [start + place for place, _ in steps]
-        start += len(rollout.tokens)
-    index = torch.tensor(end, dtype=torch.long)
+    starts = (scored.lengths.cumsum(0) - scored.lengths).tolist()
+    owners = [number for number, own in enumerate(steps) for _ in own]
+    ends = [start + one.last_token for start, own in zip(starts, steps, strict=True) for one in own]
     return replace(
         scored,
-        step_rewards=_double(rewards),
-        step_group=torch.tensor(group, dtype=torch.long),
-        step_end=index,
+        step_rewards=_double([one.reward for own in steps for one in own]),
+        step_group=scored.group[torch.tensor(owners, dtype=torch.long)],
+        step_end=torch.tensor(ends, dtype=torch.long),
     )
+
+
+def _with_judged(
+    groups: Sequence[Group],
+    places: Sequence[tuple[int, int]],
+    steps: Sequence[Sequence[JudgedStep]],
+    advantages: Sequence[NDArray[np.float64]],
+) -> list[Group]:
+    """The groups with the steps of their answers, each with the advantage of its tokens."""
+    if not steps:
+        return list(groups)
+    judged = {
+        place: tuple(replace(one, advantage=float(part[one.last_token])) for one in own)
+        for place, own, part in zip(places, steps, advantages, strict=True)
+    }
+    return [
+        replace(group, steps=tuple(judged.get((g, r), ()) for r in range(len(group.rollouts))))
+        for g, group in enumerate(groups)
+    ]
 
 
 def _filled(values: Sequence[float | None], group: Tensor) -> Tensor:

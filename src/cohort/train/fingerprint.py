@@ -22,6 +22,7 @@ from cohort.policy import native
 from cohort.policy.adapters import is_adapted, own_weights
 from cohort.policy.policy import Policy
 from cohort.tasks.finite import Finite
+from cohort.tasks.mixed import Mixed
 from cohort.train.plan import StagePlan
 
 
@@ -41,7 +42,7 @@ def fingerprint(recipe: Recipe, plans: Sequence[StagePlan], policy: Policy) -> d
     if is_adapted(policy.model):
         found["base"] = base_digest(policy.model)
     for plan in plans:
-        if isinstance(plan.source, Finite):
+        if isinstance(plan.source, Finite | Mixed):
             found[f"data of {plan.name}"] = digest(*map(described, plan.source.known()))
         for reward in plan.rewards:
             found[f"reward {reward.name} of {plan.name}"] = code_of(reward.function)

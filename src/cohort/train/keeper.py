@@ -65,7 +65,8 @@ class Keeper:
         if self._resumed is not None and self._resumed.place.stage == stage:
             restore_stage(self._resumed, state, rewards)
         self._resumed = None
-        state.updater.rate_factor = self.health.rate_factor
+        for updater in state.updaters:
+            updater.rate_factor = self.health.rate_factor
         self._stopping.in_steps = True
         self._trends = Trends(str(self._policy.head[0].dtype).removeprefix("torch."))
         for metrics in self._store.metrics_of(stage):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cohort.config.any_stage import AnyStage
 from cohort.config.recipe import Recipe
-from cohort.config.stages import AnyStage, Sampled
+from cohort.config.stages import Sampled
 from cohort.errors import RecipeError
 
 
@@ -22,11 +23,8 @@ def located(recipe: Recipe, base: Path) -> Recipe:
 
 
 def _stage(stage: AnyStage, base: Path) -> AnyStage:
-    problems = stage.problems.model_copy(
-        update={
-            "source": _found(stage.problems.source, base),
-            "held_out": _found(stage.problems.held_out, base),
-        }
+    problems = stage.problems.each(
+        lambda one: {"source": _found(one.source, base), "held_out": _found(one.held_out, base)}
     )
     changes: dict[str, object] = {"problems": problems}
     if isinstance(stage, Sampled):

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
+from transformers.modeling_utils import PreTrainedModel
 
 from cohort.config.stages import Optimizer
 from cohort.data.checkpoints import DamagedError
 from cohort.data.packing import Row
 from cohort.errors import DivergedError, NotFiniteError
-from cohort.policy.policy import Policy
 from cohort.train.rows import Rows, add
 
 Seen = TypeVar("Seen")
@@ -31,12 +31,22 @@ LARGEST_GROWTH = 10.0
 """An update that makes the norm of all weights grow more than this has thrown the policy away."""
 
 
+class Trainable(Protocol):
+    """A policy, or another model that learns; `version` counts its updates."""
+
+    version: int
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The model; its parameters are what is trained."""
+
+
 class Updater:
     """Makes optimizer updates, each at the learning rate that its number asks for."""
 
-    def __init__(self, policy: Policy, options: Optimizer, *, updates: int) -> None:
-        self._policy, self._options, self._updates = policy, options, updates
-        named = [(name, p) for name, p in policy.model.named_parameters() if p.requires_grad]
+    def __init__(self, trained: Trainable, options: Optimizer, *, updates: int) -> None:
+        self._trained, self._options, self._updates = trained, options, updates
+        named = [(name, p) for name, p in trained.model.named_parameters() if p.requires_grad]
         self._names = [name for name, _ in named]
         self._parameters = [parameter for _, parameter in named]
         self._masters = [_master(p) for p in self._parameters]
@@ -102,7 +112,7 @@ class Updater:
             self._optimizer.step()
             self._check_weights(before, rate)
             self._round()
-            self._policy.version += 1
+            self._trained.version += 1
         self.made += 1
         return {"grad_norm": norm, "learning_rate": rate}
 

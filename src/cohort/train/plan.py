@@ -12,9 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cohort.config.any_stage import AnyStage
 from cohort.config.checks import check_recipe
+from cohort.config.preferences import Preference, RewardModel
 from cohort.config.recipe import Recipe
-from cohort.config.stages import AnyStage, Problems, Reinforce, Sampled
+from cohort.config.references import stage_of
+from cohort.config.stages import Mixture, Problems, Reinforce, Sampled, Supervised
+from cohort.data.pairs import pair_of
 from cohort.data.records import Problem
 from cohort.errors import DataError, ModelError, RecipeError, RewardError, legible
 from cohort.objective.algorithms import Algorithm
@@ -25,8 +29,11 @@ from cohort.policy.pretrained import check_pretrained
 from cohort.rewards.functions import RewardFunction, load_rewards
 from cohort.rewards.score import check_columns
 from cohort.tasks.finite import Finite
+from cohort.tasks.later import Later
+from cohort.tasks.mixed import Mixed, Part
 from cohort.tasks.problems import ProblemSource, given_rows, open_source
 from cohort.train.located import located
+from cohort.train.reward_model_rows import check_rows
 from cohort.train.suits import check_suits
 
 
@@ -67,18 +74,36 @@ def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
         rewards: tuple[RewardFunction, ...] = ()
         if isinstance(options, Sampled):
             with _stage_named(name):
-                rewards = tuple(
-                    load_rewards(
-                        options.rewards,
-                        task_rewards={**source.rewards, **given.functions},
-                        base=base,
-                    )
-                )
-                check_columns(rewards, source.known())
-        elif isinstance(source, Finite):
-            source.check_completions()
+                rewards = _rewards(options, source, base, given)
+        _check_rows(options, source)
         plans.append(StagePlan(name, options, source, rewards, algorithm))
     return plans
+
+
+def _rewards(
+    options: Sampled, source: ProblemSource, base: Path, given: Given
+) -> tuple[RewardFunction, ...]:
+    """The reward functions of a stage. Raises RewardError."""
+    known = {**source.rewards, **given.functions}
+    rewards = tuple(load_rewards(options.rewards, task_rewards=known, base=base))
+    if isinstance(source, Mixed):
+        rewards = tuple(source.confined(rewards))
+    check_columns(rewards, source.known())
+    return rewards
+
+
+def _check_rows(options: AnyStage, source: ProblemSource) -> None:
+    """Raise DataError where the stage learns from rows and one does not hold what it learns from."""
+    match options:
+        case Supervised() if isinstance(source, Finite | Mixed):
+            source.check_completions()
+        case Preference() if not options.rewards:
+            for problem in source.known():
+                pair_of(problem)
+        case RewardModel() if not options.rewards:
+            check_rows(source.known(), options)
+        case _:
+            pass
 
 
 @contextmanager
@@ -109,13 +134,18 @@ def check_prompts(plan: StagePlan, policy: Policy) -> int:
 
     Where the stage says so, problems that are too long are left out; returns how many were.
     """
+    sources: list[ProblemSource] = [plan.source]
+    if isinstance(plan.source, Mixed):
+        sources = [part.source for part in plan.source.parts]
+    options = plan.options
+    room = options.max_new_tokens if isinstance(options, Sampled) and options.rewards else 1
     dropped = 0
-    if plan.options.problems.too_long == "drop":
-        assert isinstance(plan.source, Finite), f"{plan.source.name} is no source of rows"
-        room = getattr(plan.options, "max_new_tokens", 1)
-        dropped = plan.source.leave_out(
-            lambda problem: len(policy.prompt_tokens(problem)) + room > policy.context
-        )
+    for problems, source in zip(plan.options.problems.tables, sources, strict=True):
+        if problems.too_long == "drop" and not isinstance(source, Later):
+            assert isinstance(source, Finite), f"{source.name} is no source of rows"
+            dropped += source.leave_out(
+                lambda problem: len(policy.prompt_tokens(problem)) + room > policy.context
+            )
     for problem in plan.source.known():
         check_prompt(problem, policy)
     return dropped
@@ -142,6 +172,12 @@ def check_prompt(problem: Problem, policy: Policy) -> None:
 def _open(
     options: Problems, base: Path, given: Given, opened: dict[str, ProblemSource]
 ) -> ProblemSource:
+    if isinstance(options, Mixture) and options.mix:
+        own = [_open(one.alone(), base, given, opened) for one in options.mix]
+        named = zip(options.mix, own, strict=True)
+        return Mixed([Part(one.name, one.share, source) for one, source in named])
+    if stage_of(options.source):
+        return Later(options.source)
     key = options.model_dump_json()
     if key not in opened:
         rows = given.rows.get(options.source)

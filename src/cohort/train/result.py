@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from cohort.data.disk import Disk, RealDisk, refusing, remove_tree
+from cohort.data.disk import refusing
 from cohort.errors import StorageError
 from cohort.policy.load import save_policy, saved_tensors
 from cohort.policy.policy import Policy
 from cohort.train.folder import MODEL
-
-ASIDE = ".model"
+from cohort.train.products import put_in_place
 
 
 def save_result(policy: Policy, run: Path) -> None:
@@ -22,18 +22,9 @@ def save_result(policy: Policy, run: Path) -> None:
 
     Written beside, read and compared bit for bit, fsynced, and renamed.
     """
-    disk, aside, final = RealDisk(), run / ASIDE, run / MODEL
     try:
         with refusing("saving the model"):
-            if aside.is_dir():
-                remove_tree(disk, aside)
-            save_policy(policy, aside)
-            _verify(policy, aside)
-            _sync(disk, aside)
-            if final.is_dir():
-                remove_tree(disk, final)
-            disk.rename(aside, final)
-            disk.sync_folder(run)
+            put_in_place(run / MODEL, partial(save_policy, policy), partial(_verify, policy))
     except SafetensorError as error:
         raise StorageError(
             f"saving the model failed: {error}",
@@ -53,11 +44,3 @@ def _verify(policy: Policy, folder: Path) -> None:
                     raise StorageError(f"{name} in {path.name} is not what was saved", "try again")
     if not compared:
         raise StorageError(f"no weight of the model is in {folder}", "try again")
-
-
-def _sync(disk: Disk, folder: Path) -> None:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                disk.sync(file.fileno())
-    disk.sync_folder(folder)

@@ -70,21 +70,21 @@ def workers(device: torch.device) -> int:
 
 
 def even_cut(
-    families: Sequence[Family], *, tokens_per_row: int, device: torch.device
+    families: Sequence[Family], *, tokens_per_row: int, device: torch.device, whole: bool = False
 ) -> list[list[Family]]:
     """Families cut into rows of at most `tokens_per_row`, as many that each thread has its share.
 
     Rows come out about equally long, give or take half of a family; a family that does not fit is
-    split as `cut` does it.
+    split as `cut` does it, unless it has to stay whole.
     """
     threads = workers(device)
     total = sum(family.size for family in families)
     if not total:
-        return list(cut(families, tokens_per_row=tokens_per_row))
+        return list(cut(families, tokens_per_row=tokens_per_row, whole=whole))
     count = threads * -(-total // (threads * tokens_per_row))
     largest = max(family.size for family in families)
     even = -(-total // count) + largest // 2
-    return list(cut(families, tokens_per_row=min(tokens_per_row, even)))
+    return list(cut(families, tokens_per_row=min(tokens_per_row, even), whole=whole))
 
 
 def add(total: Tensor | None, gradient: Tensor | None) -> Tensor | None:

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import torch
 
+from cohort.config.preferences import Preference, RewardModel
 from cohort.config.recipe import Recipe
-from cohort.config.stages import Evaluate, Reinforce, Supervised
+from cohort.config.selection import Select
+from cohort.config.stages import Evaluate, Reinforce, Supervised, Trained
 from cohort.data.asked import Asked
 from cohort.data.checkpoints import Checkpoints
 from cohort.data.disk import refusing
@@ -30,6 +32,7 @@ from cohort.report.console import Console
 from cohort.report.html import write_report
 from cohort.report.read import evaluations, examples, opened
 from cohort.rewards.isolation.runner import Runner
+from cohort.train.begin import Beginnings
 from cohort.train.evaluate import evaluate
 from cohort.train.fingerprint import differences, fingerprint
 from cohort.train.folder import CHECKPOINTS, DATABASE, JOURNAL, MODEL, REPORT, claim
@@ -37,11 +40,15 @@ from cohort.train.journal import Journal
 from cohort.train.keeper import Keeper
 from cohort.train.located import located
 from cohort.train.plan import Given, StagePlan, check_prompts, make_plan
+from cohort.train.preference import preference
+from cohort.train.products import Products
 from cohort.train.profile import Profiler, steps_to_profile
 from cohort.train.reinforce import reinforce
 from cohort.train.result import save_result
 from cohort.train.resume import Found, find, refuse_changes
+from cohort.train.reward_model import reward_model
 from cohort.train.saver import Saver
+from cohort.train.select_answers import select_answers
 from cohort.train.stage import StageContext
 from cohort.train.state import Cost, Place, restore_weights
 from cohort.train.stopping import Stopping
@@ -146,6 +153,8 @@ class _Run:
         self._checkpoints = Checkpoints(folder / CHECKPOINTS, keep=recipe.checkpoints.keep)
         self._journal = Journal(folder / JOURNAL)
         self._place = Place()
+        self._products = Products(folder)
+        self._beginnings = Beginnings(recipe, plans, self._products)
         self._start_anew()
 
     def profile(self, stage: int, steps: int) -> None:
@@ -303,7 +312,7 @@ class _Run:
         for number, plan in enumerate(self._plans):
             if number >= self._place.stage:
                 self._one_stage(number, plan, after)
-            if not isinstance(plan.options, Evaluate):
+            if isinstance(plan.options, Trained):
                 after = plan.name
 
     def _one_stage(self, number: int, plan: StagePlan, after: str) -> None:
@@ -323,6 +332,15 @@ class _Run:
             self._console.note("\n".join(self._profilers[number].lines()))
 
     def _stage(self, number: int, plan: StagePlan, after: str) -> Cost:
+        plan = self._beginnings.ready(plan, self._policy)
+        goes_on = self._place.stage == number and self._place.step > 0
+        if not goes_on:
+            self._beginnings.begin(plan, self._policy)
+        cost = self._carried_out(number, plan, after)
+        self._beginnings.end(plan, self._policy)
+        return cost
+
+    def _carried_out(self, number: int, plan: StagePlan, after: str) -> Cost:
         context = StageContext(
             number=number,
             name=plan.name,
@@ -333,6 +351,8 @@ class _Run:
             console=self._console,
             keeper=self._keeper,
             runner=self._runner,
+            products=self._products,
+            first=self._beginnings.base,
             profiler=self._profilers.get(number),
         )
         match plan.options:
@@ -343,6 +363,12 @@ class _Run:
                 return reinforce(plan.options, plan.algorithm, self._policy, context)
             case Evaluate():
                 return evaluate(plan.options, self._policy, context, after=after)
+            case RewardModel():
+                return reward_model(plan.options, self._policy, context)
+            case Preference():
+                return preference(plan.options, self._policy, context)
+            case Select():
+                return select_answers(plan.options, self._policy, context)
 
     def _end(self, status: str) -> None:
         """Write down how it ended, close the store, and leave a report behind."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cohort.data.records import Group
 from cohort.data.store import Store
+from cohort.policy.policy import Policy
 from cohort.report.console import Console
 from cohort.rewards.functions import RewardFunction
 from cohort.rewards.isolation.runner import Runner
 from cohort.tasks.problems import ProblemSource
 from cohort.train.clock import Clock
 from cohort.train.keeper import Keeper
+from cohort.train.products import Products
 from cohort.train.profile import Profiler
 from cohort.train.state import StageState
 
@@ -21,6 +23,8 @@ from cohort.train.state import StageState
 class StageContext:
     """One stage of a run: its number from 0, its name, and where it reads and writes.
 
+    products: where the run keeps what the stage leaves for later ones.
+    first: loads the policy that the recipe begins with.
     runner: what runs the rewards; in this process, unless another is given.
     profiler: where the stage's first steps are profiled.
     """
@@ -33,6 +37,8 @@ class StageContext:
     store: Store
     console: Console
     keeper: Keeper
+    products: Products | None = None
+    first: Callable[[], Policy] | None = None
     runner: Runner = field(default_factory=Runner)
     clock: Clock = field(default_factory=Clock)
     profiler: Profiler | None = None
@@ -40,6 +46,17 @@ class StageContext:
     def begin(self, state: StageState) -> None:
         """Put the stage's state where it was, if it went on before; called before the first step."""
         self.keeper.begin(self.number, state, self.rewards)
+
+    def base(self) -> Policy:
+        """The policy that the recipe begins with."""
+        assert self.first is not None, "a stage that begins with the base, outside of a run"
+        return self.first()
+
+    @property
+    def leaves(self) -> Products:
+        """Where the stage leaves what later ones take."""
+        assert self.products is not None, "a stage that leaves something, outside of a run"
+        return self.products
 
     def step(
         self,

@@ -4,6 +4,7 @@
                             model with adapters only those
     optimizer.safetensors   by name of the parameter: AdamW's moments and count, float32 masters
     reference.safetensors   the reference policy's parameters, where there is one
+    critic.safetensors, critic-optimizer.safetensors   and those of a reward model, where there is one
     state.json              the place in the run, the counts, the algorithm as its controllers left it,
                             the health of the run, and what reward functions remember
 
@@ -28,9 +29,11 @@ from cohort.objective.algorithms import Algorithm
 from cohort.policy.adapters import own_weights
 from cohort.policy.policy import Policy
 from cohort.rewards.functions import RewardFunction
-from cohort.train.optim import Updater
+from cohort.train.optim import Trainable, Updater
 
 MODEL, OPTIMIZER, REFERENCE = "model", "optimizer", "reference"
+CRITIC, REWARD_MODEL = "critic", "reward-model"
+"""What else a stage can train."""
 STATE = "state.json"
 
 Tensors = dict[str, Tensor]
@@ -44,15 +47,34 @@ class Cost:
     trained_tokens: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """What a stage trains beside the policy, and its optimizer."""
+
+    trained: Trainable
+    updater: Updater
+
+
 @dataclass(slots=True)
 class StageState:
-    """What a stage works with, after so many of its steps."""
+    """What a stage works with, after so many of its steps.
 
-    updater: Updater
+    updater: the policy's, None where the stage leaves the policy alone. others: what else it trains,
+    by the names that checkpoints have for it.
+    """
+
+    updater: Updater | None
     cost: Cost = field(default_factory=Cost)
     algorithm: Algorithm | None = None
     reference: Policy | None = None
     step: int = 0
+    others: dict[str, Learner] = field(default_factory=dict)
+
+    @property
+    def updaters(self) -> list[Updater]:
+        """Every optimizer of the stage."""
+        own = [] if self.updater is None else [self.updater]
+        return [*own, *(learner.updater for learner in self.others.values())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +106,20 @@ def snapshot(
 
     spare: the tensors of a snapshot that nobody needs any more; their memory is used again.
     """
-    parts = {MODEL: weights_of(policy), OPTIMIZER: state.updater.tensors()}
+    own = state.updater
+    parts = {MODEL: weights_of(policy), OPTIMIZER: {} if own is None else own.tensors()}
     if state.reference is not None:
         parts[REFERENCE] = weights_of(state.reference)
+    for name, learner in state.others.items():
+        parts[name] = weights_of(learner.trained)
+        parts[_optimizer_of(name)] = learner.updater.tensors()
     tensors = {name: _copies(part, spare.get(name, {})) for name, part in parts.items()}
     algorithm = state.algorithm
     facts = {
         "stage": stage,
         "step": state.step,
-        "updates": state.updater.made,
+        "updates": 0 if own is None else own.made,
+        "others": {name: learner.updater.made for name, learner in state.others.items()},
         "version": policy.version,
         "sampled_tokens": state.cost.sampled_tokens,
         "trained_tokens": state.cost.trained_tokens,
@@ -112,7 +139,7 @@ def encoded(taken: Snapshot) -> dict[str, bytes]:
 def decoded(files: Mapping[str, bytes]) -> Snapshot:
     """What `encoded` was given. Raises DamagedError for what no Cohort wrote."""
     tensors = {}
-    for name in (MODEL, OPTIMIZER, REFERENCE):
+    for name in _FILES:
         if (data := files.get(f"{name}.safetensors")) is not None:
             try:
                 tensors[name] = load(data)
@@ -125,6 +152,12 @@ def decoded(files: Mapping[str, bytes]) -> Snapshot:
     return Snapshot(Place(facts["stage"], facts["step"]), tensors, facts)
 
 
+def _optimizer_of(name: str) -> str:
+    return f"{name}-{OPTIMIZER}"
+
+
+_OTHERS = (CRITIC, REWARD_MODEL)
+_FILES = (MODEL, OPTIMIZER, REFERENCE, *_OTHERS, *map(_optimizer_of, _OTHERS))
 LARGEST_COUNT = 1 << 53
 _COUNTS = ("stage", "step", "updates", "version", "sampled_tokens", "trained_tokens")
 
@@ -139,7 +172,8 @@ def _facts(data: bytes) -> dict[str, Any]:
     for name in _COUNTS:
         if type(facts.get(name)) is not int or not 0 <= facts[name] < LARGEST_COUNT:
             raise DamagedError(f"{STATE}: {name} is {facts.get(name)!r:.40}")
-    for name, kind in (("algorithm", dict | None), ("health", dict), ("rewards", dict)):
+    kinds = (("algorithm", dict | None), ("health", dict), ("rewards", dict), ("others", dict))
+    for name, kind in kinds:
         if not isinstance(facts.get(name), kind):
             raise DamagedError(f"{STATE}: {name} is {facts.get(name)!r:.40}")
     return facts
@@ -176,7 +210,9 @@ def restore_stage(taken: Snapshot, state: StageState, rewards: Sequence[RewardFu
     Raises DamagedError where the checkpoint is not of this stage.
     """
     facts = taken.facts
-    state.updater.restore(taken.tensors[OPTIMIZER], made=facts["updates"])
+    if state.updater is not None:
+        state.updater.restore(taken.tensors[OPTIMIZER], made=facts["updates"])
+    _restore_others(taken, state)
     if (state.reference is None) != (REFERENCE not in taken.tensors):
         raise DamagedError("it is with a reference policy where the stage is without, or without")
     if state.reference is not None:
@@ -191,6 +227,20 @@ def restore_stage(taken: Snapshot, state: StageState, rewards: Sequence[RewardFu
     remember(rewards, facts["rewards"])
 
 
+def _restore_others(taken: Snapshot, state: StageState) -> None:
+    made = taken.facts["others"]
+    if set(made) != set(state.others):
+        raise DamagedError(f"it has {', '.join(made) or 'nothing'} beside the policy")
+    for name, learner in state.others.items():
+        optimizer = _optimizer_of(name)
+        if name not in taken.tensors or optimizer not in taken.tensors:
+            raise DamagedError(f"{name} or its optimizer is not there")
+        weights = weights_of(learner.trained)
+        _check_alike(name, taken.tensors[name], weights)
+        _put(taken.tensors[name], weights)
+        learner.updater.restore(taken.tensors[optimizer], made=made[name])
+
+
 def remembered(rewards: Sequence[RewardFunction]) -> dict[str, Any]:
     """What reward functions with `state_dict` say of themselves, by name. Raises RewardError."""
     return {reward.name: reward.remembered() for reward in rewards if reward.remembers}
@@ -203,7 +253,7 @@ def remember(rewards: Sequence[RewardFunction], states: Mapping[str, Any]) -> No
             reward.remember(states[reward.name])
 
 
-def weights_of(policy: Policy) -> Tensors:
+def weights_of(policy: Trainable) -> Tensors:
     """Every parameter that may have changed, once, and the buffers that belong to a saved model, by name."""
     model = policy.model
     saved = set(model.state_dict())

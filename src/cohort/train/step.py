@@ -7,6 +7,7 @@ forward pass (`credit`, `batch`). Here are the passes, and what is measured on t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -23,8 +24,20 @@ from cohort.objective.loss import policy_loss
 from cohort.policy.policy import Policy
 from cohort.train.batch import Batch, no_grad_logprobs, temperature_of
 from cohort.train.clock import Clock
+from cohort.train.critic import Critic
 from cohort.train.optim import Updater
 from cohort.train.tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What stands beside the policy in an update: what it is held to, and what learns with it."""
+
+    reference: Policy | None = None
+    critic: Critic | None = None
+
+
+ALONE = Beside()
 
 
 def learn(
@@ -34,18 +47,19 @@ def learn(
     *,
     updater: Updater,
     passes: int = 1,
-    reference: Policy | None = None,
+    beside: Beside = ALONE,
     key: tuple[keyed.Part, ...] = (),
     clock: Clock | None = None,
 ) -> dict[str, float]:
     """`passes` times an update on each batch; the metrics are the means over the updates.
 
     With one update the ratio is 1 and `old` is the policy's own; with more, its log-probabilities
-    from before the first update are computed once. `key` names what is drawn for Clip-Cov;
-    `clock` is told what is done when.
+    from before the first update are computed once. A critic makes an update of its own after each.
+    `key` names what is drawn for Clip-Cov; `clock` is told what is done when.
     """
     clock = clock or Clock()
     fixed: list[Tensor | None] = [None] * len(batches)
+    reference, critic = beside.reference, beside.critic
     if reference is not None and algorithm.beta and not algorithm.penalizes_reward:
         with clock.phase("reference_logprobs"):
             fixed = [no_grad_logprobs(reference, batch)[0] for batch in batches]
@@ -53,54 +67,76 @@ def learn(
     if passes * len(batches) > 1:
         with clock.phase("old_logprobs"):
             old = [no_grad_logprobs(policy, batch)[0] for batch in batches]
-    with clock.phase("update"):
-        return _updates(policy, batches, algorithm, updater, old, fixed, passes=passes, key=key)
-
-
-def _updates(
-    policy: Policy,
-    batches: Sequence[Batch],
-    algorithm: Algorithm,
-    updater: Updater,
-    old: Sequence[Tensor | None],
-    fixed: Sequence[Tensor | None],
-    *,
-    passes: int,
-    key: tuple[keyed.Part, ...],
-) -> dict[str, float]:
-    """The updates, given the log-probabilities of the policy from before and of the reference."""
     seen = []
-    for number in range(passes * len(batches)):
-        place = number % len(batches)
-        batch = batches[place]
-        chosen = _chosen(policy, batch, algorithm, old=old[place], key=(*key, number))
-        updater.clear()
-        tally = Tally(batch, algorithm)
-        of_row = partial(
-            _loss, policy, batch, algorithm, old=old[place], fixed=fixed[place], chosen=chosen
-        )
-        for tokens, loss in updater.add_gradient(batch.rows, of_row):
-            _check_finite(batch, tokens, loss)
-            tally.add(tokens, loss)
-        seen.append(tally.metrics() | updater.update())
-    updater.clear()
+    with clock.phase("update"):
+        for number in range(passes * len(batches)):
+            place = number % len(batches)
+            of_batch = _OfBatch(policy, batches[place], algorithm, old[place], fixed[place], critic)
+            metrics = of_batch.update(updater, (*key, number))
+            seen.append(metrics | (critic.learn(batches[place]) if critic else {}))
     return _means(seen)
 
 
-def _loss(
-    policy: Policy,
-    batch: Batch,
-    algorithm: Algorithm,
-    row: Row,
-    *,
-    old: Tensor | None,
-    fixed: Tensor | None,
-    chosen: Tensor | None,
-) -> tuple[Tensor, tuple[Tokens, Tensor]]:
-    """A row's share in the loss; and its tokens with that share, to be counted."""
-    tokens = _tokens(policy, batch, row, algorithm, old, fixed, chosen)
-    loss = policy_loss(algorithm, tokens)
-    return loss, (tokens, loss.detach())
+def learn_values(
+    critic: Critic, batches: Sequence[Batch], *, passes: int, clock: Clock
+) -> dict[str, float]:
+    """`passes` times an update of the critic on each batch; the policy stays as it is."""
+    with clock.phase("update"):
+        return _means([critic.learn(batch) for _ in range(passes) for batch in batches])
+
+
+@dataclass(frozen=True, slots=True)
+class _OfBatch:
+    """An update of the policy, given its log-probabilities from before and those of the reference."""
+
+    policy: Policy
+    batch: Batch
+    algorithm: Algorithm
+    old: Tensor | None
+    fixed: Tensor | None
+    critic: Critic | None
+
+    def update(self, updater: Updater, key: tuple[keyed.Part, ...]) -> dict[str, float]:
+        """Make it; its metrics. No gradient is left behind."""
+        batch = self.batch
+        chosen = _chosen(self.policy, batch, self.algorithm, old=self.old, key=key)
+        updater.clear()
+        tally = Tally(batch, self.algorithm)
+        for tokens, loss in updater.add_gradient(batch.rows, partial(self._loss, chosen)):
+            _check_finite(batch, tokens, loss)
+            tally.add(tokens, loss)
+        metrics = tally.metrics() | updater.update()
+        updater.clear()
+        return metrics
+
+    def _loss(self, chosen: Tensor | None, row: Row) -> tuple[Tensor, tuple[Tokens, Tensor]]:
+        """A row's share in the loss; and its tokens with the policy's share, to be counted."""
+        states = self.policy.states(row)
+        tokens = self._tokens(states, chosen, row)
+        loss = policy_loss(self.algorithm, tokens)
+        seen = tokens, loss.detach()
+        if self.critic is not None:
+            loss = loss + self.critic.beside(self.batch, row, states)
+        return loss, seen
+
+    def _tokens(self, states: Tensor, chosen: Tensor | None, row: Row) -> Tokens:
+        batch, fixed = self.batch, self.fixed
+        heat = temperature_of(batch, row)
+        logprobs, entropies = self.policy.logprobs_from(states, row, temperature=heat)
+        then = logprobs.detach() if self.old is None else batch.select(self.old, row)
+        sampler = batch.select(batch.sampler_logprobs, row)
+        return Tokens(
+            logprobs=logprobs,
+            entropies=entropies,
+            old=then,
+            sampler=sampler,
+            then=sampler if self.algorithm.chosen["behaviour"] == "sampler" else then,
+            advantages=batch.select(batch.advantages, row),
+            weights=batch.select(batch.weights, row),
+            rollout=batch.select(batch.rollout, row),
+            reference=None if fixed is None else batch.select(fixed, row),
+            chosen=None if chosen is None else batch.select(chosen, row),
+        )
 
 
 LOOKED_AT = {
@@ -142,32 +178,6 @@ def _means(seen: Sequence[dict[str, float]]) -> dict[str, float]:
         own = [metrics[name] for metrics in seen if name in metrics]
         means[name] = own[0] if name.startswith("sampling/") else sum(own) / len(own)
     return means
-
-
-def _tokens(
-    policy: Policy,
-    batch: Batch,
-    row: Row,
-    algorithm: Algorithm,
-    old: Tensor | None,
-    reference: Tensor | None,
-    chosen: Tensor | None,
-) -> Tokens:
-    logprobs, entropies = policy.logprobs(row, temperature=temperature_of(batch, row))
-    then = logprobs.detach() if old is None else batch.select(old, row)
-    sampler = batch.select(batch.sampler_logprobs, row)
-    return Tokens(
-        logprobs=logprobs,
-        entropies=entropies,
-        old=then,
-        sampler=sampler,
-        then=sampler if algorithm.chosen["behaviour"] == "sampler" else then,
-        advantages=batch.select(batch.advantages, row),
-        weights=batch.select(batch.weights, row),
-        rollout=batch.select(batch.rollout, row),
-        reference=None if reference is None else batch.select(reference, row),
-        chosen=None if chosen is None else batch.select(chosen, row),
-    )
 
 
 def _chosen(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from cohort.config.critic import Critic
+from cohort.config.references import stage_of
 from cohort.config.stages import Reinforce
-from cohort.errors import RecipeError
+from cohort.errors import RecipeError, legible
 from cohort.objective.algorithms import Algorithm
 
 
@@ -31,6 +33,10 @@ def check_suits(stage: Reinforce, algorithm: Algorithm, where: str) -> None:
         _check_parts(stage, algorithm, where)
     if algorithm.chosen["advantage"] == "best-of-k":
         _check_subsets(stage, algorithm, where)
+    if stage.critic is not None:
+        _check_critic(stage, stage.critic, where)
+    if algorithm.asks_critic != (stage.critic is not None):
+        raise _critic_refusal(algorithm, where)
 
 
 def _check_parts(stage: Reinforce, algorithm: Algorithm, where: str) -> None:
@@ -44,6 +50,47 @@ def _check_parts(stage: Reinforce, algorithm: Algorithm, where: str) -> None:
     if algorithm.penalizes_reward:
         raise RecipeError(
             f"{where}: kl is in-reward, {reason}", 'use a KL term in the loss: algorithm.kl = "k3"'
+        )
+
+
+def _critic_refusal(algorithm: Algorithm, where: str) -> RecipeError:
+    if algorithm.asks_critic:
+        return RecipeError(
+            f"{where}: {algorithm.name} makes advantages of a critic's values, and there is no critic",
+            'add critic = "own" or critic = "head"',
+        )
+    return RecipeError(
+        f"{where}: there is a critic, and nobody asks it: the advantage of {algorithm.name} is "
+        f"{algorithm.chosen['advantage']}",
+        'remove critic, or use algorithm.advantage = "whitened-gae"',
+    )
+
+
+def _check_critic(stage: Reinforce, critic: Critic, where: str) -> None:
+    """What one kind of critic does not read is refused, and a policy that would wait to the end."""
+    defaults = Critic()
+    if critic.kind == "head" and critic.start:
+        raise RecipeError(
+            f"{where}: critic.start is {legible(repr(critic.start))}, and a head begins with the "
+            "policy's own layers",
+            'remove it, or use critic.kind = "own"',
+        )
+    if critic.start and not stage_of(critic.start):
+        raise RecipeError(
+            f"{where}: critic.start is {legible(repr(critic.start))}",
+            'it is "stage:NAME", for the reward model of that stage; leave it out for the policy\'s layers',
+        )
+    if critic.kind == "own" and critic.coefficient != defaults.coefficient:
+        raise RecipeError(
+            f"{where}: critic.coefficient is {critic.coefficient:g}, and a critic of its own has a loss "
+            "of its own",
+            'remove it, or use critic.kind = "head"',
+        )
+    if critic.pretraining_steps >= stage.steps:
+        raise RecipeError(
+            f"{where}: critic.pretraining_steps is {critic.pretraining_steps} and steps is "
+            f"{stage.steps}: the policy would never learn",
+            "lower critic.pretraining_steps or raise steps",
         )
 
 

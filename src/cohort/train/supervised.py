@@ -21,7 +21,8 @@ from cohort.train.state import Cost, StageState
 
 def supervised(options: Supervised, policy: Policy, context: StageContext) -> Cost:
     """Run the stage: one update per step on the mean negative log-likelihood of its tokens."""
-    state = StageState(Updater(policy, options.optimizer, updates=options.steps))
+    updater = Updater(policy, options.optimizer, updates=options.steps)
+    state = StageState(updater)
     context.begin(state)
     for step in range(state.step + 1, options.steps + 1):
         began = time.perf_counter()
@@ -29,7 +30,7 @@ def supervised(options: Supervised, policy: Policy, context: StageContext) -> Co
             seed=context.seed, step=step, count=options.rows_per_step
         )
         families = _families(rows, policy)
-        metrics = _imitated(options, policy, families, state, context, step)
+        metrics = _imitated(options, policy, families, updater, context, step)
         state.cost.trained_tokens += sum(len(f.members[0].tokens) for f in families)
         metrics["num_tokens"] = float(state.cost.trained_tokens)
         context.step(step, metrics, seconds=time.perf_counter() - began)
@@ -40,7 +41,7 @@ def _imitated(
     options: Supervised,
     policy: Policy,
     families: list[Family],
-    state: StageState,
+    updater: Updater,
     context: StageContext,
     step: int,
 ) -> dict[str, float]:
@@ -49,11 +50,11 @@ def _imitated(
         metrics = imitate(
             policy,
             families,
-            state.updater,
+            updater,
             tokens_per_microbatch=policy.row_tokens(options.tokens_per_microbatch),
         )
     except NotFiniteError as error:
-        state.updater.skip_to(step)
+        updater.skip_to(step)
         context.keeper.left_out(error, step)
         return {"updates_left_out": 1.0}
     context.keeper.health.made(metrics)
