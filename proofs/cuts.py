@@ -1,7 +1,7 @@
 """A run that is killed at each update and at each forward pass of a step ends at the same bits.
 
 Runs with 1 to 3 updates per step and 1 to 4 mini-batches, cut into many rows. Each is killed at every
-call of `Updater.update` and of `Policy.logprobs` (every micro-batch, with those for old and
+call of `Updater.update` and of `Policy.logprobs_from` (every micro-batch, with those for old and
 reference log-probabilities), once each, and gone on with.
 """
 
@@ -22,7 +22,7 @@ from proofs.compare import differences
 from proofs.forks import command, die, forked, import_everything, watch
 from proofs.small_runs import HEAD, LENGTH, REINFORCE
 
-PLACES = {"update": (Updater, "update"), "micro-batch": (Policy, "logprobs")}
+PLACES = {"update": (Updater, "update"), "micro-batch": (Policy, "logprobs_from")}
 SHORT_CUTS = 12
 
 

@@ -208,7 +208,7 @@ def _policy(number: int, value: float, due: Due) -> None:
         spoilt[number] = found[number] * value
         return tuple(spoilt)
 
-    _replace(Policy, "logprobs", spoil, lambda: torch.is_grad_enabled() and due())
+    _replace(Policy, "logprobs_from", spoil, lambda: torch.is_grad_enabled() and due())
 
 
 def _loss(due: Due) -> None:

@@ -396,13 +396,3 @@ SUPERVISED: dict[str, Metric] = {
     ),
 }
 """What means another thing in a supervised stage than in the other ones."""
-
-PREFERENCE: dict[str, Metric] = {
-    "loss": Metric(
-        "",
-        "What the stage makes of the margins; log 2 at the start with the loss `sigmoid`, and it falls.",
-        "over pairs of the step",
-        "worse",
-    ),
-}
-"""What means another thing in a stage on pairs."""

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cohort.data.records import SCORED, UNSCORABLE, Group
-from cohort.report.metric_table import METRICS, PREFERENCE, SUPERVISED, Metric
+from cohort.report.metric_table import METRICS, SUPERVISED, Metric
+from cohort.report.preference_metrics import PREFERENCE
 from cohort.report.reward_model_metrics import REWARD_MODEL
 from cohort.report.statistics import deviation, mean
 
