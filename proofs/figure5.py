@@ -30,11 +30,11 @@ from cohort.rewards.reading import found_answer
 SUMS = {"source": "sums", "options": {"numbers": 3, "largest": 19}, "held_out_problems": 100}
 MODEL = {
     "new": {
-        "hidden": 96,
+        "hidden": 64,
         "layers": 2,
         "heads": 4,
         "key_value_heads": 4,
-        "feed_forward": 256,
+        "feed_forward": 168,
         "context": 64,
     }
 }
@@ -49,20 +49,20 @@ START = {
         "beta2": 0.95,
     },
 }
-BEGIN, EACH, MOST = 120, 20, 1000
+BEGIN, EACH, MOST = 160, 40, 1200
 """Supervised steps before a start is measured for the first time, between two times, and at most."""
 RIGHT_LINES = 0.45
 """A start is where so many of its sampled lines are right for the first time: seeds learn to carry at
 different times, and all at once."""
 STEPS, POINTS = 40, 4
-GROUPS = {"prompts_per_step": 32, "rollouts_per_prompt": 8, "max_new_tokens": 40, "slots": 256}
+GROUPS = {"prompts_per_step": 48, "rollouts_per_prompt": 8, "max_new_tokens": 40, "slots": 256}
 HERE = {"where": "trainer"}  # the functions are quick and ours; a process of their own costs more
 TOLD = {"correct": {"weight": 1.0, **HERE}, "right_steps": {"weight": 0.0, **HERE}}
 BY_LINE = {"correct": {"weight": 0.0, **HERE}, "right_steps": {"weight": 1.0, **HERE}}
 
 ARMS = ("rejection tuning", "online rejection tuning", "GRPO, outcome", "GRPO, process")
 ALGORITHMS = {ARMS[1]: "online-rft", ARMS[2]: "grpo", ARMS[3]: "grpo-process"}
-TRIED = (3e-5, 1e-4, 3e-4)
+TRIED = (1e-4, 2e-4, 4e-4)
 RATES = dict.fromkeys(ARMS, 1e-3)
 """The learning rate of each way: the best of those tried on the seeds that are for tuning."""
 TUNING = (11, 12)
@@ -107,7 +107,7 @@ def _tuned(folder: Path) -> list[str]:
     rows = [f"| way | {head} |", "| --- |" + " ---: |" * len(TRIED)]
     for arm in ARMS:
         ends = [
-            fmean(way(folder, arm, seed, rate)[-1]["sampled"] for seed in TUNING) for rate in TRIED
+            fmean(way(folder, arm, seed, rate, 1)[-1]["sampled"] for seed in TUNING) for rate in TRIED
         ]
         rows.append(f"| {arm} | " + " | ".join(f"{end:.3f}" for end in ends) + " |")
     return rows
@@ -135,7 +135,9 @@ def _whole_way(folder: Path, arm: str, seed: int) -> dict[str, Any]:
     return {"curve": curve, **_measured(_run(folder, arm, seed, RATES[arm]), seed, SAMPLES)}
 
 
-def way(folder: Path, arm: str, seed: int, rate: float) -> list[dict[str, Any]]:
+def way(
+    folder: Path, arm: str, seed: int, rate: float, points: int = POINTS
+) -> list[dict[str, Any]]:
     """The curve of a way: measures of held-out problems, and the tokens sampled until then."""
     _start(folder, seed)
     run = _run(folder, arm, seed, rate)
@@ -145,8 +147,8 @@ def way(folder: Path, arm: str, seed: int, rate: float) -> list[dict[str, Any]]:
         return curve
     shutil.rmtree(run, ignore_errors=True)
     model, curve = str((folder / f"start-{seed}" / "model").resolve()), []
-    for point in range(1, POINTS + 1):
-        steps = STEPS * point // POINTS
+    for point in range(1, points + 1):
+        steps = STEPS * point // points
         # The same run, a part longer every time; its model is measured in between.
         cohort.train(
             model=model, stages=_stages(arm, steps, rate), seed=seed, threads=1, run=run,
@@ -175,7 +177,7 @@ def _stages(arm: str, steps: int, rate: float) -> list[dict[str, Any]]:
     return [
         select | {"steps": STEPS, "keep": {"correct": 1.0}, "distinct": False, **GROUPS},
         {"kind": "supervised", "problems": "stage:keep"}
-        | {"steps": steps, "rows_per_step": 128, "optimizer": optimizer},
+        | {"steps": steps, "rows_per_step": 192, "optimizer": optimizer},
     ]
 
 
