@@ -107,7 +107,8 @@ def _tuned(folder: Path) -> list[str]:
     rows = [f"| way | {head} |", "| --- |" + " ---: |" * len(TRIED)]
     for arm in ARMS:
         ends = [
-            fmean(way(folder, arm, seed, rate, 1)[-1]["sampled"] for seed in TUNING) for rate in TRIED
+            fmean(way(folder, arm, seed, rate, 1)[-1]["sampled"] for seed in TUNING)
+            for rate in TRIED
         ]
         rows.append(f"| {arm} | " + " | ".join(f"{end:.3f}" for end in ends) + " |")
     return rows
