@@ -63,7 +63,9 @@ BY_LINE = {"correct": {"weight": 0.0, **HERE}, "right_steps": {"weight": 1.0, **
 ARMS = ("rejection tuning", "online rejection tuning", "GRPO, outcome", "GRPO, process")
 ALGORITHMS = {ARMS[1]: "online-rft", ARMS[2]: "grpo", ARMS[3]: "grpo-process"}
 TRIED = (1e-4, 2e-4, 4e-4)
-RATES = dict.fromkeys(ARMS, 1e-3)
+RATES = dict.fromkeys(
+    ARMS, 1e-3
+)  # placeholders, not tuned: --tune first, or the result means nothing
 """The learning rate of each way: the best of those tried on the seeds that are for tuning."""
 TUNING = (11, 12)
 SAMPLES = 64
