@@ -63,10 +63,8 @@ BY_LINE = {"correct": {"weight": 0.0, **HERE}, "right_steps": {"weight": 1.0, **
 ARMS = ("rejection tuning", "online rejection tuning", "GRPO, outcome", "GRPO, process")
 ALGORITHMS = {ARMS[1]: "online-rft", ARMS[2]: "grpo", ARMS[3]: "grpo-process"}
 TRIED = (1e-4, 2e-4, 4e-4)
-RATES = dict.fromkeys(
-    ARMS, 1e-3
-)  # placeholders, not tuned: --tune first, or the result means nothing
-"""The learning rate of each way: the best of those tried on the seeds that are for tuning."""
+RATES = "rates.json"
+"""The learning rate of each way, in FOLDER: the best of those tried on the seeds that are for tuning."""
 TUNING = (11, 12)
 SAMPLES = 64
 # Quantiles 0.975 of Student's t, by the number of seeds.
@@ -93,26 +91,34 @@ def main(arguments: Sequence[str]) -> int:
     if asked.tune:
         print("\n".join(_tuned(asked.folder)))
         return 0
+    chosen = asked.folder / RATES
+    if not chosen.is_file():
+        parser.error(f"{chosen} is not there: --tune chooses the learning rates first")
+    rates = json.loads(chosen.read_text(encoding="utf-8"))
     found = {
         str(seed): {"start": _start(asked.folder, seed)}
-        | {arm: _whole_way(asked.folder, arm, seed) for arm in ARMS}
+        | {arm: _whole_way(asked.folder, arm, seed, rates[arm]) for arm in ARMS}
         for seed in asked.seeds
     }
     (asked.folder / "figure5.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
-    print("\n".join([*_accuracies(found), "", *_differences(found), "", *_at_k(found)]))
+    print("\n".join([*_accuracies(found, rates), "", *_differences(found), "", *_at_k(found)]))
     return 0
 
 
 def _tuned(folder: Path) -> list[str]:
-    """The share of right answers at the end, by way and learning rate, over the seeds for tuning."""
+    """The share of right answers at the end, by way and learning rate, over the seeds for tuning; the
+    best rate of each way is kept for the run."""
     head = " | ".join(f"{rate:g}" for rate in TRIED)
     rows = [f"| way | {head} |", "| --- |" + " ---: |" * len(TRIED)]
+    best = {}
     for arm in ARMS:
         ends = [
             fmean(way(folder, arm, seed, rate, 1)[-1]["sampled"] for seed in TUNING)
             for rate in TRIED
         ]
         rows.append(f"| {arm} | " + " | ".join(f"{end:.3f}" for end in ends) + " |")
+        best[arm] = TRIED[ends.index(max(ends))]
+    (folder / RATES).write_text(json.dumps(best, indent=1), encoding="utf-8")
     return rows
 
 
@@ -132,10 +138,10 @@ def _start(folder: Path, seed: int) -> dict[str, Any]:
     return _measured(run, seed, SAMPLES)
 
 
-def _whole_way(folder: Path, arm: str, seed: int) -> dict[str, Any]:
+def _whole_way(folder: Path, arm: str, seed: int, rate: float) -> dict[str, Any]:
     """One way from the start of a seed: its curve, and the measures at its end."""
-    curve = way(folder, arm, seed, RATES[arm])
-    return {"curve": curve, **_measured(_run(folder, arm, seed, RATES[arm]), seed, SAMPLES)}
+    curve = way(folder, arm, seed, rate)
+    return {"curve": curve, **_measured(_run(folder, arm, seed, rate), seed, SAMPLES)}
 
 
 def way(
@@ -258,7 +264,7 @@ def _interval(values: Sequence[float]) -> str:
     return f"{fmean(values):.3f} ± {reach:.3f}"
 
 
-def _accuracies(found: Mapping[str, Any]) -> list[str]:
+def _accuracies(found: Mapping[str, Any], rates: Mapping[str, float]) -> list[str]:
     """The share of right answers among four sampled ones to held-out problems, by sampled tokens."""
     tokens = [
         fmean(f[a]["curve"][p]["tokens"] for f in found.values() for a in ARMS)
@@ -274,7 +280,7 @@ def _accuracies(found: Mapping[str, Any]) -> list[str]:
             for p in range(POINTS)
         ]
         ends = [_interval([f[arm][key] for f in found.values()]) for key in ("greedy", "lines")]
-        rows.append(f"| {arm} | {RATES[arm]:g} | " + " | ".join([before, *points, *ends]) + " |")
+        rows.append(f"| {arm} | {rates[arm]:g} | " + " | ".join([before, *points, *ends]) + " |")
     return rows
 
 

@@ -7,11 +7,13 @@ itself. Each is scored by the built-in reward in a child of its own, forked from
 worker is: math-verify is loaded, if it is there. A string held when the child took at most a second of
 processor time (five by the clock, for a machine with other work) and 512 MB, its children counted; when
 it said 0.0 or that it cannot say; and when it did nothing but compute: an audit hook, which children
-inherit, notes programs, sockets, writing, and compiling of any text but numerals, which sympy does.
+inherit, notes programs, sockets, writing, and compiling of any text but numerals, which sympy does, also
+for quotients of its own tables (`S('3/2')` in `integrals/meijerint.py`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import re
@@ -25,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cohort.rewards.built_in import BUILT_IN
+from cohort.rewards.math.reward import equal_mathematics
 from cohort.rewards.outcome import Unscorable
 from proofs.command import main
 from proofs.math_strings import hostile
@@ -39,7 +41,9 @@ AS_GOLD = 4
 """Every so many strings are given as the gold too, with the answer 18."""
 
 
-NUMERAL = re.compile(r"from sympy import \*|(Integer|Float) \(('?)[0-9]+(\.[0-9]*)?\2 ?\)")
+NUMERAL = re.compile(
+    r"from sympy import \*|(Integer|Float) \(('?)[0-9]+(\.[0-9]*)?\2 ?\)(/Integer \([0-9]{1,3} \))?"
+)
 """What sympy compiles for each number that math-verify reads; nothing else may be compiled."""
 
 
@@ -62,10 +66,11 @@ def prove(short: bool) -> dict[str, object]:
     asked = over = 0
     with tempfile.TemporaryDirectory() as folder:
         canary = Path(folder) / "canary"
-        strings = list(hostile(str(canary)))
-        assert len({text for _, text in strings}) == 500
+        seen: set[bytes] = set()
         warm()
-        for number, (family, text) in enumerate(strings):
+        # One at a time: all of them together make this process larger than a worker is.
+        for number, (family, text) in enumerate(hostile(str(canary))):
+            seen.add(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
             if short and number % EVERY_IN_SHORT:
                 continue
             pairs = [(boxed(text), GOLDS[number % len(GOLDS)])]
@@ -85,12 +90,13 @@ def prove(short: bool) -> dict[str, object]:
                     wrong.append("the canary was touched")
                     canary.unlink()
                 failures += [f"{label}: {', '.join(wrong)}"] if wrong else []
+    assert len(seen) == 500, f"{len(seen)} different strings"
     return {
         "name": "hostile mathematics",
         "asked": asked,
         "held": asked - len(failures),
         "failures": failures[:20],
-        "strings": len(strings) if not short else len(strings[::EVERY_IN_SHORT]),
+        "strings": -(-len(seen) // EVERY_IN_SHORT) if short else len(seen),
         "verdicts": dict(verdicts),
         "most_processor_seconds": slowest,
         "longest_by_the_clock": longest,
@@ -108,7 +114,7 @@ def boxed(text: str) -> str:
 def warm() -> None:
     """What a worker has done before: the reward has been called, also for a second opinion."""
     known = [r"\boxed{\int_0^1 x dx}", r"\boxed{\sqrt{2}}"]
-    assert BUILT_IN["math"](completions=known, answer=["0.5", r"2/\sqrt{2}"]) == [1.0, 1.0]
+    assert equal_mathematics(completions=known, answer=["0.5", r"2/\sqrt{2}"]) == [1.0, 1.0]
 
 
 def faults(trial: Trial) -> list[str]:
@@ -151,7 +157,7 @@ def scored_in_a_child(completion: str, gold: str) -> Trial:
 def _score_and_end(completion: str, gold: str, saying: int, noting: int) -> None:
     try:
         sys.addaudithook(lambda event, arguments: _note(event, arguments, noting))
-        values = BUILT_IN["math"](completions=[completion], answer=[gold])
+        values = equal_mathematics(completions=[completion], answer=[gold])
         (value,) = values if isinstance(values, list) else [values]
         word = "unscorable" if isinstance(value, Unscorable) else repr(value)
     except BaseException as error:  # noqa: BLE001 - what is proven is that none comes

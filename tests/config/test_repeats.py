@@ -36,6 +36,15 @@ def test_repeated_stages_are_written_out_and_name_the_latest_of_what_they_name()
     assert [stage.start for stage in found.stage[1::2]] == ["", "stage:judge", "stage:judge.2"]
 
 
+def test_a_critic_that_begins_as_a_repeated_reward_model_means_the_latest() -> None:
+    critic = {"algorithm": "ppo", "critic": {"start": "stage:judge"}}
+    found = recipe(
+        JUDGE, {**POLICY, **critic}, repeat=[{"stages": ["judge", "policy"], "times": 2}]
+    )
+    starts = [stage.critic.start for stage in found.stage if stage.kind == "reinforce"]
+    assert starts == ["stage:judge", "stage:judge.2"]
+
+
 def test_what_comes_after_a_repetition_means_its_last_time() -> None:
     last = {**SUPERVISED, "name": "last", "start": "stage:policy"}
     found = recipe(JUDGE, POLICY, last, repeat=[{"stages": ["judge", "policy"], "times": 2}])

@@ -225,6 +225,14 @@ def test_a_step_that_cannot_be_judged_has_no_reward() -> None:
     assert steps_of([(1, None), (3, 0.0)]) == ((3, 0.0),)
 
 
+def test_a_reward_of_weight_0_is_no_reward_of_steps_either() -> None:
+    def watched(*, completions: list[str]) -> list[list[tuple[int, float]]]:
+        return [[(1, 1.0)] for _ in completions]
+
+    for score in score_groups([GROUPS[0]], [reward(watched, 0.0)])[0].scores:
+        assert (score.steps, score.parts["watched"]) == ((), 1.0)
+
+
 def test_a_reward_of_weight_0_is_no_reward_of_the_whole_answer() -> None:
     def watched(*, completions: list[str]) -> list[float]:
         return [1.0 for _ in completions]

@@ -168,3 +168,9 @@ def test_options_out_of_bounds_are_refused_with_their_value(options: dict[str, o
 def test_every_step_is_judged_where_it_ends(text: str, judged: list[tuple[int, float]]) -> None:
     assert right_steps(completions=[text]) == [judged]
     assert all(text[:end].rstrip() == text[:end] for end, _ in judged)
+
+
+def test_steps_end_at_the_same_place_where_the_prompt_opened_the_thought() -> None:
+    whole, opened = "<think>2+3=5 5-1=4</think>", "2+3=5 5-1=4</think>"
+    assert right_steps(completions=[whole], prompts=["2+3-1="]) == [[(12, 1.0), (18, 1.0)]]
+    assert right_steps(completions=[opened], prompts=["2+3-1=<think>"]) == [[(5, 1.0), (11, 1.0)]]

@@ -8,21 +8,22 @@ reference from the policy that it begins with.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
+from cohort.config.any_stage import AnyStage
 from cohort.config.lookup import numbered
+from cohort.config.preferences import RewardModel
 from cohort.config.references import PREFIX, stage_of
-from cohort.config.stages import Stage
+from cohort.config.selection import Select
+from cohort.config.stages import Reinforce, Sampled, Trained
 
-S = TypeVar("S", bound=Stage)
 
-
-def unrolled(stages: Sequence[S], repeated: Sequence[str], times: int) -> list[S]:
+def unrolled(stages: Sequence[AnyStage], repeated: Sequence[str], times: int) -> list[AnyStage]:
     """The stages with those that are repeated written out `times` times.
 
     Raises ValueError where they do not follow one another in the recipe.
     """
-    names = numbered(stage.name or stage.kind for stage in stages)  # type: ignore[attr-defined]
+    names = numbered(stage.name or stage.kind for stage in stages)
     named = [
         stage.model_copy(update={"name": name}) for stage, name in zip(stages, names, strict=True)
     ]
@@ -41,7 +42,7 @@ def unrolled(stages: Sequence[S], repeated: Sequence[str], times: int) -> list[S
     return found + [_meant(stage, latest) for stage in named[end:]]
 
 
-def _again(stage: S, time: int, latest: dict[str, str]) -> S:
+def _again(stage: AnyStage, time: int, latest: dict[str, str]) -> AnyStage:
     """The stage at its `time`-th time; whoever names it from then on means this one."""
     before = latest[stage.name]
     copy = _meant(stage, latest)
@@ -49,14 +50,13 @@ def _again(stage: S, time: int, latest: dict[str, str]) -> S:
         return copy
     own = f"{stage.name}.{time}"
     latest[stage.name] = own
-    goes_on = getattr(stage, "kind", "") == "reward-model"
     update: dict[str, Any] = {"name": own}
-    if goes_on:
+    if isinstance(stage, RewardModel):
         update["start"] = PREFIX + before
     return copy.model_copy(update=update)
 
 
-def _meant(stage: S, latest: Mapping[str, str]) -> S:
+def _meant(stage: AnyStage, latest: Mapping[str, str]) -> AnyStage:
     """The stage with what it names replaced by the latest of it."""
 
     def of(text: str) -> str:
@@ -66,10 +66,12 @@ def _meant(stage: S, latest: Mapping[str, str]) -> S:
     update: dict[str, Any] = {
         "problems": stage.problems.each(lambda one: {"source": of(one.source)}),
     }
-    if hasattr(stage, "start"):
+    if isinstance(stage, Trained | RewardModel):
         update["start"] = of(stage.start)
-    if hasattr(stage, "rewards"):
+    if isinstance(stage, Reinforce) and stage.critic is not None:
+        update["critic"] = stage.critic.model_copy(update={"start": of(stage.critic.start)})
+    if isinstance(stage, Sampled):
         update["rewards"] = {of(name): reward for name, reward in stage.rewards.items()}
-    if hasattr(stage, "keep"):
+    if isinstance(stage, Select):
         update["keep"] = {of(name): least for name, least in stage.keep.items()}
     return stage.model_copy(update=update)

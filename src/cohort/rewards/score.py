@@ -171,12 +171,12 @@ def _score(said: Sequence[tuple[RewardFunction, Outcome]]) -> Score:
 
 
 def _weighted(scored: Iterable[tuple[RewardFunction, float | Steps]], *, tokens: bool) -> Steps:
-    """The weighted steps of all functions that count tokens, or of those that count characters."""
+    """The weighted steps of all functions with a weight that count tokens, or that count characters."""
     return tuple(
         sorted(
             (end, reward.weight * value)
             for reward, own in scored
-            if isinstance(own, tuple) and reward.counts_tokens is tokens
+            if isinstance(own, tuple) and reward.weight and reward.counts_tokens is tokens
             for end, value in own
         )
     )

@@ -28,6 +28,7 @@ from cohort.rewards.reading import (
     OPEN_THINK,
     Text,
     final_answer,
+    text_of,
     texts,
     think_section,
 )
@@ -143,7 +144,11 @@ def right_steps(
     A step is what stands between spaces; it is right if it is `a+b=c` or `a-b=c`, true, and begins
     with the result of the one before. An answer that does not think has no steps.
     """
-    return [_judged_steps(text) for text in texts(prompts, completions)]
+    # A prompt that opened <think> is no part of the answer, and its end is not counted.
+    return [
+        [(end - len(text) + len(text_of(own)), value) for end, value in _judged_steps(text)]
+        for text, own in zip(texts(prompts, completions), completions, strict=True)
+    ]
 
 
 def has_steps(completion: str) -> bool:
