@@ -1,6 +1,7 @@
 """How near sampling and the update come to what this machine can do, phase by phase.
 
-    python benchmarks/limits.py [--workloads M X] [--rounds 5] [--threads 2] [--json]
+    python benchmarks/limits.py [--workloads M X] [--precisions float32 bfloat16] [--rounds 5]
+        [--threads 2] [--json]
 
 The machine's limits are measured in the same run: the best rate of a square matrix product, in float32
 and in bfloat16, and of a copy of as many bytes as a phase touches (so that what fits into the caches is
@@ -36,6 +37,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,7 +71,6 @@ from cohort.train.step import learn
 LARGE = Size(hidden=512, feed_forward=2048, layers=8, heads=8, key_value_heads=4)
 """31.5 million parameters."""
 KNOWN = WORKLOADS | {"X": replace(WORKLOADS["M"], name="X", size=LARGE)}
-DTYPES = (torch.float32, torch.bfloat16)
 SQUARES, REPETITIONS = (1024, 1536, 2048, 3072), 8
 MIB = 2**20
 LARGEST_COPY_BYTES = 512 * MIB
@@ -105,12 +106,13 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     squares = (512,) if given.short else SQUARES
     rounds = 1 if given.short else given.rounds
-    peaks = {dtype: product_peak(dtype, squares) for dtype in DTYPES}
-    cases = [Case(KNOWN[name], dtype) for name in given.workloads for dtype in DTYPES]
+    dtypes = [getattr(torch, name) for name in given.precisions]
+    peaks = {dtype: product_peak(dtype, squares) for dtype in dtypes}
+    cases = [Case(KNOWN[name], dtype) for name in given.workloads for dtype in dtypes]
     for case in cases:
         case.measure(rounds)
-    peaks = {dtype: max(peaks[dtype], product_peak(dtype, squares)) for dtype in DTYPES}
-    machine = {f"{_name(d)}_gflops": peaks[d] / 1e9 for d in DTYPES}
+    peaks = {dtype: max(peaks[dtype], product_peak(dtype, squares)) for dtype in dtypes}
+    machine = {f"{_name(d)}_gflops": peaks[d] / 1e9 for d in dtypes}
     machine["copy_gigabytes_per_second"] = copy_rate(LARGEST_COPY_BYTES) / 1e9
     results = {case.name: case.results(peaks[case.dtype]) for case in cases}
     if given.json:
@@ -125,11 +127,24 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--workloads", nargs="+", choices=KNOWN, default=["M", "X"])
+    parser.add_argument(
+        "--precisions",
+        nargs="+",
+        choices=("float32", "bfloat16"),
+        default=["float32", *(["bfloat16"] if multiplies_bfloat16() else [])],
+        help="bfloat16 only where the processor multiplies it, unless asked for",
+    )
     parser.add_argument("--rounds", type=int, default=5, help="of each phase; the median counts")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--short", action="store_true", help="one round: whether it runs at all")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions for it; without them oneDNN takes minutes for a product."""
+    told = Path("/proc/cpuinfo")
+    return told.is_file() and "avx512_bf16" in told.read_text(encoding="utf-8")
 
 
 def product_peak(dtype: torch.dtype, squares: Sequence[int]) -> float:

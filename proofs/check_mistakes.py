@@ -13,6 +13,7 @@ import json
 import shutil
 import sys
 import tempfile
+import tomllib
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -194,9 +195,8 @@ ALLOWED = {"gsm8k": {"no spread", "cut"}}
 
 def _packaged(name: str) -> dict[str, Any]:
     """What the command says of a packaged recipe."""
-    changes = []
-    if name not in ("chain", "countdown"):
-        changes = ["--set", f"model.path={STORIES}"]
+    recipe = tomllib.loads(packaged_recipes()[name].read_text(encoding="utf-8"))
+    changes = ["--set", f"model.path={STORIES}"] if "path" in recipe["model"] else []
     if name == "gsm8k":
         changes += ["--set", f"stage.0.problems.source={GSM8K}"]
     code, said = _checked([name, *changes])
