@@ -33,7 +33,8 @@ def workload_lines(name: str, found: dict[str, Any]) -> Iterator[str]:
         + (f", 1 in {found['silent_every']} without signal" if found["silent_every"] else "")
     )
     yield f"  same gradient: cosine 1 - {1 - gap['cosine']:.0e}, relative error {gap['relative_error']:.0e}"
-    yield _side(f"TRL default: {_used(found['trl_default'])}", found["trl_default"])
+    if "trl_default" in found:
+        yield _side(f"TRL default: {_used(found['trl_default'])}", found["trl_default"])
     for key, precision in PRECISIONS.items():
         if key not in found:
             continue
@@ -84,7 +85,7 @@ def draw(results: dict[str, Any], file: Path) -> None:
 
 
 def _bars(place: Any, name: str, found: dict[str, Any]) -> None:
-    sides = {"TRL\ndefault": found["trl_default"]}
+    sides = {"TRL\ndefault": found["trl_default"]} if "trl_default" in found else {}
     for key in [key for key in PRECISIONS if key in found]:
         sides |= {f"TRL\n{key}": found[key]["trl"], f"Cohort\n{key}": found[key]["cohort"]}
     sampling = [1e6 * side["sampling_seconds_per_token"] for side in sides.values()]

@@ -1,7 +1,7 @@
 """Whole training steps of Cohort and of TRL's GRPOTrainer, as ratios measured in one run.
 
     .venv-parity/bin/python benchmarks/versus_trl.py [--workload S,L,M,D] [--precisions fp32,bf16]
-        [--steps N] [--short] [--device cpu|cuda] [--threads N] [--json] [--plot FILE]
+        [--steps N] [--without-default] [--short] [--device cpu|cuda] [--threads N] [--json] [--plot FILE]
 
 Same weights, prompts, reward, learning rate, threads and torch; one update per step, GRPO's loss with
 beta 0, at most 128 new tokens at temperature 1; TRL samples with transformers' `generate`. Beside TRL
@@ -84,6 +84,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--workload", type=_names, default=list(WORKLOADS), help="S,L,M,D")
     parser.add_argument("--precisions", type=_precisions, default=list(AT), help="fp32,bf16")
     parser.add_argument("--steps", type=_positive, help="measured steps per turn: 5, or 2")
+    parser.add_argument(
+        "--without-default",
+        action="store_true",
+        help="not TRL as it comes, which takes minutes a step where bfloat16 is not multiplied",
+    )
     parser.add_argument("--short", action="store_true", help="fewer steps everywhere: a trial")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=_positive, default=_cores(), help="all cores")
@@ -124,7 +129,7 @@ def measure(runner: Runner, workload: Workload, options: argparse.Namespace) -> 
     lengths = {"steps": options.steps, "warmup_steps": options.warmup_steps}
     tried = _try(runner, workload, options.tried_steps, options.precisions)
     default = runner.turn("trl", workload.name, "default", **lengths)
-    before = runner.run(default)
+    as_it_comes = [] if options.without_default else [runner.run(default)]
     by_precision = {}
     for precision in options.precisions:
         theirs = AT[precision]
@@ -138,13 +143,13 @@ def measure(runner: Runner, workload: Workload, options: argparse.Namespace) -> 
         )
         ours = runner.turn("cohort", workload.name, precision, **lengths)
         by_precision[precision] = _beside(runner, best, ours)
-    after = runner.run(replace(default, seed=1))
+    as_it_comes += [runner.run(replace(default, seed=1)) for _ in as_it_comes]
     faster = min(by_precision, key=lambda p: by_precision[p]["trl"]["step_seconds_per_token"])
     return {
         **{ratio: by_precision[faster][ratio] for ratio in RATIOS},
         "trl_faster_at": faster,
         **by_precision,
-        "trl_default": summary(default, [before, after]),
+        **({"trl_default": summary(default, as_it_comes)} if as_it_comes else {}),
         "trl_tried": tried,
     }
 
