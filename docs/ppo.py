@@ -23,7 +23,7 @@ from typing import Any
 
 import cohort
 from cohort.config.load import packaged_recipes
-from cohort.config.stages import Evaluate, Problems, Reinforce, Reward
+from cohort.config.stages import Evaluate, Mixture, Reinforce, Reward
 from cohort.objective.algorithms import Algorithm
 from cohort.policy.policy import Policy
 from cohort.report.statistics import deviation, mean
@@ -122,7 +122,7 @@ class _Watching:
         self._seen: list[dict[str, float]] = []
         self._options = Evaluate(
             kind="evaluate",
-            problems=Problems(source="chain"),
+            problems=Mixture(source="chain"),
             rewards={"correct": Reward()},
             samples_per_problem=4,
             max_new_tokens=48,
