@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 Message = Mapping[str, str]
 """One chat message: `role` and `content`."""
 
-StopReason = Literal["end", "length"]
-"""Why a rollout stopped: it sampled an end token, or it was cut at the limit."""
+StopReason = Literal["end", "length", "turns", "time", "failed"]
+"""Why a rollout stopped: it sampled an end token (of an episode: it was over), or it was cut at the limit
+of tokens; of an episode also at that of turns or of time, or because its environment failed."""
 
 
 PART = "mixed_from"
@@ -42,12 +43,44 @@ class Demonstration:
     completion: str
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn of an episode: so many tokens that the policy sampled, and then so many that it was shown.
+
+    text: what was sampled. seen: what was shown. reward: the environment's for this turn, if it gave one.
+    mistakes: what was wrong with calls that could not be read.
+    """
+
+    sampled: int
+    observed: int = 0
+    text: str = ""
+    seen: str = ""
+    reward: float | None = None
+    mistakes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """What a rollout is beside its tokens where it had turns.
+
+    facts: what the environment said of it, by name. failure: the kind of a failure of the machinery and
+    a reason; empty where there was none. seconds: by the clock, tools included.
+    """
+
+    turns: tuple[Turn, ...]
+    facts: Mapping[str, object] = field(default_factory=dict)
+    failure: tuple[str, str] | None = None
+    seconds: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Rollout:
     """One sampled answer: its tokens, the sampler's log-probability of each, and why it stopped.
 
-    tokens: int32 [n], the end token included when it was sampled; n >= 1.
-    logprobs: float32 [n], natural logarithm, at the temperature that was sampled with.
+    tokens: int32 [n], the end token included when it was sampled; n >= 1. Of an episode, those that
+        it was shown are among them.
+    logprobs: float32 [s] of the sampled tokens alone, natural logarithm, at the temperature that was
+        sampled with. s = n but for episodes.
     version: how many optimizer updates the policy had seen when it sampled this.
     temperature: what it was sampled with; the trainer's log-probabilities are taken with the same.
     """
@@ -58,6 +91,17 @@ class Rollout:
     text: str
     version: int = 0
     temperature: float = 1.0
+    episode: Episode | None = None
+
+    @property
+    def sampled(self) -> NDArray[np.bool_]:
+        """Which tokens the policy sampled, and did not read: bool [n]."""
+        if self.episode is None:
+            return np.ones(len(self.tokens), dtype=bool)
+        turns = self.episode.turns
+        spans = [(turn.sampled, True) for turn in turns], [(turn.observed, False) for turn in turns]
+        pairs = [part for both in zip(*spans, strict=True) for part in both]
+        return np.repeat([said for _, said in pairs], [length for length, _ in pairs])
 
 
 SCORED, UNSCORABLE = "scored", "unscorable"
