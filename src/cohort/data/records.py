@@ -72,6 +72,12 @@ class Episode:
     failure: tuple[str, str] | None = None
     seconds: float = 0.0
 
+    @property
+    def sampled(self) -> NDArray[np.bool_]:
+        """Which tokens of the rollout the policy sampled: bool [n]."""
+        lengths = [length for turn in self.turns for length in (turn.sampled, turn.observed)]
+        return np.repeat(np.resize([True, False], len(lengths)), lengths)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rollout:
@@ -98,10 +104,7 @@ class Rollout:
         """Which tokens the policy sampled, and did not read: bool [n]."""
         if self.episode is None:
             return np.ones(len(self.tokens), dtype=bool)
-        turns = self.episode.turns
-        spans = [(turn.sampled, True) for turn in turns], [(turn.observed, False) for turn in turns]
-        pairs = [part for both in zip(*spans, strict=True) for part in both]
-        return np.repeat([said for _, said in pairs], [length for length, _ in pairs])
+        return self.episode.sampled
 
 
 SCORED, UNSCORABLE = "scored", "unscorable"
