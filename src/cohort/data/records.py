@@ -37,10 +37,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """A Problem with an answer worth imitating, for supervised training."""
+    """A Problem with an answer worth imitating, for supervised training.
+
+    earlier: of an episode, the turns before the completion, each with what was shown after it; of these
+    only what was said is imitated.
+    """
 
     problem: Problem
     completion: str
+    earlier: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,7 @@ class JudgedStep:
     """A step of an answer that has a reward of its own, and what is made of it.
 
     end: the characters of the answer at which it ends; None where tokens were counted.
-    last_token: the place of its last token among those of the answer.
+    last_token: the place of its last token among those of the answer that were sampled.
     reward: weighted. advantage: that of its tokens.
     """
 
