@@ -90,7 +90,7 @@ MISTRAL = """{{ bos_token }}
 {{- '{"name": "' + call.function.name + '", "arguments": ' + call.function.arguments | tojson }}
 {{- ', "id": "' + call.id + '"}' + ('' if loop.last else ', ') }}
 {%- endfor %}]{{ eos_token }}
-{%- else %}{{ ' ' + message.content + eos_token }}
+{%- else %}{{ message.content + eos_token }}
 {%- endif %}
 {%- endfor %}"""
 
@@ -181,7 +181,7 @@ STYLES = {
             "mistral", MISTRAL, "first",
             ("</s>", "<s>", "[INST]", "[/INST]", "[TOOL_CALLS]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]",
              "[TOOL_RESULTS]", "[/TOOL_RESULTS]"),
-            (), ("answers", "thoughts", "space around answers"), "json",
+            form="json",
         ),
         Style(
             "gemma", GEMMA, "plain",
