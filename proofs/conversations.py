@@ -129,7 +129,10 @@ class Talks:
         record.answers.append(answer)
         as_data = bool(heard.calls) and self.style.name == "mistral"  # which takes nothing else
         record.usual &= not as_data
-        record.messages += [said(heard) if as_data else {"role": "assistant", "content": answer}, *seen]
+        record.messages += [
+            said(heard) if as_data else {"role": "assistant", "content": answer},
+            *seen,
+        ]
 
     def _sampled(self, draw: np.random.Generator) -> tuple[list[int], bool]:
         """Words, a call, a thought and words, or any tokens at all; and whether these are the
@@ -183,7 +186,9 @@ class Talks:
         if decoded != text:
             record.faults.append(f"decodes otherwise: {_difference(decoded, text)}")
         told = sum(n in self.ends for n in record.ids)
-        by_template = len(record.messages) - len(record.answers) if self.style.name != "mistral" else 0
+        by_template = (
+            len(record.messages) - len(record.answers) if self.style.name != "mistral" else 0
+        )
         wanted = len(record.answers) + by_template
         wanted += int(bool(self.tools) and self.style.name in ("chatml", "llama3", "thinking"))
         if told != wanted:

@@ -10,9 +10,8 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, trainers
 from tokenizers import pre_tokenizers as before
-from tokenizers import trainers
 from transformers import PreTrainedTokenizerFast
 
 CHATML = """
@@ -258,5 +257,7 @@ def _pieces(kind: str) -> Tokenizer:
         bare.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), spaces])
     else:
         bare.normalizer = normalizers.Replace(" ", "\u2581")
-    bare.decoder = decoders.Sequence(parts + ([decoders.Strip(" ", 1, 0)] if kind != "plain" else []))
+    bare.decoder = decoders.Sequence(
+        parts + ([decoders.Strip(" ", 1, 0)] if kind != "plain" else [])
+    )
     return bare

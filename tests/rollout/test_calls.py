@@ -1,4 +1,4 @@
-"""Calls in the text of a turn: read in each form, told in a sentence where they cannot be, in bounded time."""
+"""Calls in the text of a turn: read in each form, told in a sentence where they cannot be, soon."""
 
 import json
 import re
@@ -15,6 +15,8 @@ from tests.chat_templates import STYLES
 
 ADD = Call("add", {"x": 1, "y": [2, {"z": "</tool_call>"}]})
 AS_JSON = '{"name": "add", "arguments": {"x": 1, "y": [2, {"z": "</tool_call>"}]}}'
+DEEP = "[" * 90 + "]" * 90
+THOUGHT = "<think>\n<tool_call>{}</tool_call>\n</think>"
 AS_LLAMA = AS_JSON.replace("arguments", "parameters")
 
 
@@ -27,7 +29,7 @@ def hermes(json_text: str) -> str:
     [
         ("hermes", hermes(AS_JSON), ""),
         ("hermes", f"I add. {hermes(AS_JSON)} Wait.", "I add.  Wait."),
-        ("hermes", f"<think>\n{hermes('{}')}\n</think>\n{hermes(AS_JSON)}", f"<think>\n{hermes('{}')}\n</think>"),
+        ("hermes", f"{THOUGHT}\n{hermes(AS_JSON)}", THOUGHT),
         ("llama3", AS_LLAMA, ""),
         ("llama3", f"<|python_tag|>{AS_LLAMA}", ""),
         ("llama3", f'I add.\n {AS_LLAMA[:-1]}, "type": "function"}}', "I add."),
@@ -58,7 +60,9 @@ def test_several_calls_are_read_in_order(form: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("text", ["", "The answer is 42.", '{"answer": 3}', "[1]", "{x}\n[y](z)", '["name"]'])
+@pytest.mark.parametrize(
+    "text", ["", "The answer is 42.", '{"answer": 3}', "[1]", "{x}\n[y](z)", '["name"]']
+)
 def test_an_answer_is_no_call_and_no_mistake(form: str, text: str) -> None:
     said = spoken(text, 3, form)
     assert (said.calls, said.mistakes, said.content, said.number) == ((), (), text, 3)
@@ -74,14 +78,14 @@ def test_without_a_form_nothing_is_a_call() -> None:
         (hermes('{"name": "f"'), "a call is no JSON"),
         (hermes('{"name": "f"}'), 'a call has "name" and "arguments", and this one has name'),
         (hermes('{"name": "f", "arguments": {}, "more": 1}'), "this one has arguments, more, name"),
-        (hermes('{"name": "f", "arguments": "{}"}'), "the arguments of a call to f are an object, not a text"),
+        (hermes('{"name": "f", "arguments": "{}"}'), "of a call to f are an object, not a text"),
         (hermes('{"name": 3, "arguments": {}}'), "the name of a call is a text, not 3"),
         (hermes('{"name": "f", "arguments": {"x": NaN}}'), "NaN is no JSON value"),
         (hermes('{"name": "f", "arguments": {"x": 1, "x": 2}}'), "a name occurs twice"),
         (hermes('{"name": "f", "arguments": {"x": 1e999}}'), "a number in a call is too large"),
         (hermes('{"name": "f", "arguments": {"x": %s}}' % ("9" * 5000)), "a call is no JSON"),
         (hermes('{"name": "f", "arguments": {"x": "\\ud800"}}'), "half of a character"),
-        (hermes('{"name": "f", "arguments": {"x": %s1%s}}' % ("[" * 90, "]" * 90)), "more than 64 deep"),
+        (hermes(f'{{"name": "f", "arguments": {{"x": {DEEP}}}}}'), "more than 64 deep"),
         (hermes('{"name": "f", "arguments": %s}' % ("[" * 100_000)), "a call is no JSON"),
         (hermes("[1]"), r"a call is an object, not \[1\]"),
         ('<tool_call>{"name": "f", "arguments": {}}', "a call has no </tool_call>"),

@@ -231,3 +231,19 @@ def test_where_the_prompt_is_text_results_are_text() -> None:
 def test_options_that_allow_nothing_are_refused(option: str) -> None:
     with pytest.raises(RecipeError):
         made(**{option: 0})
+
+
+def test_a_prompt_may_begin_with_the_tools_and_how_they_are_called() -> None:
+    chat = made(add, introduce="json").reset(CHAT, 1)
+    assert not isinstance(chat, str)
+    assert [message["role"] for message in chat] == ["system", "user"]
+    assert '{"name": "add", "description": "Add two numbers.", "parameters": ' in chat[0]["content"]
+    assert chat[0]["content"].endswith('A call is: {"name": function, "arguments": {...}}')
+    of_system = Problem("p", ({"role": "system", "content": "Be brief."}, *CHAT.prompt))  # type: ignore[list-item]
+    both = made(add, introduce="hermes").reset(of_system, 1)
+    assert len(both) == 2
+    assert both[0]["content"].endswith("</tool_call>\n\nBe brief.")  # type: ignore[index]
+    text = made(add, introduce="llama3").reset(Problem("p", "What is 1 + 2?"), 1)
+    assert str(text).endswith('"parameters": {...}}\n\nWhat is 1 + 2?')
+    with pytest.raises(RecipeError, match="calls have no form 'xml'"):
+        made(add, introduce="xml")

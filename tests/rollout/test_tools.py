@@ -1,7 +1,9 @@
 """Tools from functions: the schema is what the signature and the docstring say, and calls are held to it."""
 
 import functools
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
 
 import pytest
@@ -73,7 +75,10 @@ def test_fields_of_rest_are_read_as_well() -> None:
         (dict[str, float], {"type": "object", "additionalProperties": {"type": "number"}}),
         (Optional[int], {"type": ["integer", "null"]}),  # noqa: UP045  # both ways of writing it
         (int | str, {"type": ["integer", "string"]}),
-        (list[int] | None, {"anyOf": [{"type": "array", "items": {"type": "integer"}}, {"type": "null"}]}),
+        (
+            list[int] | None,
+            {"anyOf": [{"type": "array", "items": {"type": "integer"}}, {"type": "null"}]},
+        ),
         (Literal["a", 1], {"enum": ["a", 1]}),
         (Annotated[int, "how many"], {"type": "integer", "description": "how many"}),
         (Any, {}),
@@ -116,7 +121,7 @@ def misgiven(x: int = "one") -> str:  # type: ignore[assignment]
     """Do."""
 
 
-def unresolved(x: "Nowhere") -> str:  # type: ignore[name-defined]  # noqa: F821
+def unresolved(x: "Nowhere") -> str:  # type: ignore[name-defined]
     """Do."""
 
 
@@ -214,3 +219,10 @@ def test_a_docstring_may_have_nothing_but_a_sentence() -> None:
         "x": "a: b",
         "y": "c",
     }
+
+
+def test_the_tool_of_the_page_is_a_tool() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tools.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0], names)
+    assert names["tool"].call(x=1) == 2

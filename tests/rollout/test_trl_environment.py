@@ -9,7 +9,9 @@ from cohort.errors import RecipeError
 from cohort.rollout.calls import spoken
 from cohort.rollout.trl_environment import from_trl
 
-CHAT = Problem("p", ({"role": "system", "content": "s"}, {"role": "user", "content": "Guess."}), {"goal": 7})
+CHAT = Problem(
+    "p", ({"role": "system", "content": "s"}, {"role": "user", "content": "Guess."}), {"goal": 7}
+)
 
 
 class Guess:

@@ -261,7 +261,7 @@ MARKS = {
     'Environment: ipython': "llama3",
     "[TOOL_CALLS]": "json",
     "<|tool_call|>": "json",
-    "<｜tool": "",
+    "<\uff5ctool": "",
     "<start_function_call>": "",
 }  # fmt: skip
 """What in a chat template tells of which form; the first that is there counts."""

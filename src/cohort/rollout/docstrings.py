@@ -14,7 +14,9 @@ SECTION = re.compile(
 )
 OF_PARAMETERS = ("args:", "arguments:", "parameters:", "params:")
 ENTRY = re.compile(r"\*{0,2}(\w+)\s*(?:\([^()]{0,200}\))?\s*:\s*(.*)")
-FIELD = re.compile(r":(?:(?:param|parameter|arg|argument)\s+(?:\S+\s+)?(\w+)|\w+(?:\s+\S+)*)\s*:(.*)")
+FIELD = re.compile(
+    r":(?:(?:param|parameter|arg|argument)\s+(?:\S+\s+)?(\w+)|\w+(?:\s+\S+)*)\s*:(.*)"
+)
 
 
 def read_docstring(text: str | None) -> tuple[str, dict[str, str]]:

@@ -19,7 +19,7 @@ TAGS = (
 )
 WORDS = "INST|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|AVAILABLE_TOOLS|SYSTEM_PROMPT|THINK|ARGS|CALL_ID"
 CONTROL = re.compile(
-    rf"<(?=[|｜][^\s<>]{{1,60}}[|｜]>|/?(?:{TAGS})>|<(?:/?)SYS>)|\[(?=/?(?:{WORDS})\])"
+    rf"<(?=[|\uff5c][^\s<>]{{1,60}}[|\uff5c]>|/?(?:{TAGS})>|<(?:/?)SYS>)|\[(?=/?(?:{WORDS})\])"
 )
 """An opening bracket of what chat templates and tokenizers take for their own."""
 

@@ -17,6 +17,7 @@ from cohort.data.records import Problem
 from cohort.errors import RecipeError, legible, listed
 from cohort.rollout.caller import Caller
 from cohort.rollout.environments import VERSION, Call, Observed, Prompt, Spoken, Tool
+from cohort.rollout.introduction import introduced, introduction
 from cohort.rollout.messages import results
 from cohort.rollout.told import Untellable, safe, told
 from cohort.rollout.tools import BadArguments, arguments_for, tools_of
@@ -45,7 +46,9 @@ class ToolEnvironment:
     """Tools, and an episode that goes on as long as they are called.
 
     call_seconds: one call may take, at most. result_characters: of a result are shown, at most.
-    calls_per_turn: that are made of a turn; the others are told that they were too many.
+    calls_per_turn: that are made of a turn; the others are told that they were too many. as_text: how
+    results are shown where the prompt is text. introduce: a form of calls; the prompt then begins with
+    a description of the tools, for templates that have none.
     """
 
     protocol = VERSION
@@ -58,6 +61,7 @@ class ToolEnvironment:
         result_characters: int = 8000,
         calls_per_turn: int = 16,
         as_text: AsText = lines,
+        introduce: str = "",
     ) -> None:
         if result_characters < 1 or calls_per_turn < 1:
             raise RecipeError(
@@ -69,14 +73,16 @@ class ToolEnvironment:
         self._caller = Caller(call_seconds)
         self._most_characters, self._most_calls = result_characters, calls_per_turn
         self._as_text = as_text
+        self._introduction = introduction(self.tools, introduce) if introduce else ""
         self._is_chat = False
         self._counts: Counter[str] = Counter()
         self._calls_of: Counter[str] = Counter()
 
     def reset(self, problem: Problem, seed: int) -> Prompt:
-        """The problem's own prompt; a tool has no state that a seed could be for."""
+        """The problem's prompt; a tool has no state that a seed could be for."""
         self._is_chat = not isinstance(problem.prompt, str)
-        return problem.prompt
+        told_first = self._introduction
+        return introduced(problem.prompt, told_first) if told_first else problem.prompt
 
     def step(self, spoken: Spoken) -> Observed:
         """The results of a turn's calls, in order; over where it has none."""
@@ -117,9 +123,7 @@ class ToolEnvironment:
         return Result(name, safe(f"error: {why}", self._most_characters), failed=True)
 
     def _mistake(self, name: str, why: str) -> Result:
-        return Result(
-            legible(name), safe(f"error: {why}", self._most_characters), mistaken=True
-        )
+        return Result(legible(name), safe(f"error: {why}", self._most_characters), mistaken=True)
 
     def _seen(self, spoken: Spoken, made: Sequence[Result]) -> Prompt:
         if not self._is_chat:
