@@ -62,6 +62,8 @@ class Server:
             kind, message = frame(reading)
             if kind == 8:
                 return
+            if kind == 10:  # it is there
+                continue
             asked = json.loads(message)
             if self.free < 0:
                 send(connection, error("no session is left", "CAPACITY_REACHED"))
@@ -115,6 +117,7 @@ def serving(sessions: int = 8, fault: str = "") -> Iterator[Server]:
         yield server
     finally:
         server.over.set()
+        server.listening.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
         server.listening.close()
 
 

@@ -32,6 +32,7 @@ MOST_DEPTH = 64
 """Of lists and objects in the arguments of a call."""
 
 STARTS = re.compile(r"^[ \t]*(?=\{|\[\s{0,100}\{)", re.MULTILINE)
+MEANT = re.compile(r'(?:\[\s{0,100})?\{\s{0,100}"')
 BETWEEN = re.compile(r"[\s;,]*")
 SPACE = re.compile(r"\s*")
 
@@ -157,7 +158,8 @@ def _plain(text: str, keys: tuple[str, ...]) -> Written:
         try:
             value, end = read_json_at(text, start.end())
         except NotJson as error:
-            if '"name"' in text[start.end() : start.end() + 200]:
+            near = text[start.end() : start.end() + 300]
+            if MEANT.match(near) and '"name"' in near:
                 written.mistakes.append(f"a call is no JSON: {legible(str(error), 120)}")
                 break
             continue
