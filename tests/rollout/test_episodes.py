@@ -11,10 +11,11 @@ from cohort.data.packing import Family, Member, pack, pack_plain
 from cohort.data.records import Problem
 from cohort.errors import DataError
 from cohort.policy import native
-from cohort.rollout.environments import Observed, Spoken
-from cohort.rollout.episodes import Episodes, Limits, Voice
+from cohort.rollout.environments import Observed
+from cohort.rollout.episodes import Episodes, Limits
 from cohort.rollout.request import Request, Sampling
 from cohort.rollout.sampler import sample
+from cohort.rollout.voice import Voice
 from tests.tiny import ENDS, tiny_policy
 
 PROMPTS = ("3 4 5 9", "7", "11 12 13 14 15 16 17")
@@ -53,20 +54,13 @@ class Once(Counting):
         return Observed(over=True)
 
 
-def _voice(policy):
-    def spoken(text, number):
-        return Spoken(text, number)
-
-    return Voice(policy.text, spoken, lambda problem, turns, seen: policy.seen_tokens(seen))
-
-
 def _sampled(policy, factory, sampling=SAMPLING, limits=None, prompts=PROMPTS):
     problems = [Problem(str(n), prompt) for n, prompt in enumerate(prompts)]
     conversation = factory and Episodes(
         factory,
         problems,
         members=sampling.rollouts_per_prompt,
-        voice=_voice(policy),
+        voice=Voice(policy),
         limits=limits or Limits(turn_seconds=20.0),
         key=(1,),
     )
