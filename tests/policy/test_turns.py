@@ -13,7 +13,7 @@ from cohort.policy.bounded import Chats
 from cohort.policy.new import new_tokenizer
 from cohort.policy.turns import Turns
 from cohort.policy.verbatim import Verbatim
-from tests.chat_templates import CHATML, STYLES, ends_of, tokenizer_of
+from tests.chat_templates import CHATML, STYLES, chats_of, ends_of, tokenizer_of
 from tests.tiny import tiny_policy
 
 ASKED = {"role": "user", "content": "What is 1 + 2?"}
@@ -33,8 +33,7 @@ def told(text: str) -> dict[str, str]:
 
 
 def turns_of(name: str, *tools: Any) -> Turns:
-    tokenizer = tokenizer_of(name)
-    return Turns(tokenizer, Chats(tokenizer), ends_of(name), tools)
+    return Turns(tokenizer_of(name), chats_of(name), ends_of(name), tools)
 
 
 every_style = pytest.mark.parametrize("name", STYLES)
@@ -123,6 +122,18 @@ def test_calls_that_a_template_cannot_take_as_data_are_taken_as_text() -> None:
     two = {**CALLED, "tool_calls": CALLED["tool_calls"] * 2}  # type: ignore[operator]
     one = turns_of("llama3").shown([ASKED, CALLED], [told("3")], "p")
     assert turns_of("llama3").shown([ASKED, two], [told("3")], "p").text == one.text
+
+
+def test_a_template_may_name_a_call_again_beside_its_result() -> None:
+    tokenizer = new_tokenizer(["add", "42", "x"])
+    tokenizer.chat_template = (
+        "{% set of = namespace() %}{% for m in messages %}"
+        "{% if m.role == 'tool' %}{{ of.call.name }} {{ m.content }}"
+        "{% elif m.tool_calls %}{% set of.call = m.tool_calls[0].function %}{{ of.call | tojson }}<end>"
+        "{% endif %}{% endfor %}"
+    )
+    turns = Turns(tokenizer, Chats(tokenizer), [1])
+    assert turns.shown([ASKED, CALLED], [told("42")], "p").text == "add 42"
 
 
 def test_a_turn_that_was_cut_is_ended_by_the_template() -> None:

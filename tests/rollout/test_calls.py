@@ -144,9 +144,9 @@ def test_hostile_text_costs_bounded_time(form: str, name: str) -> None:
 
 
 def test_a_turn_of_ten_megabytes_is_not_read() -> None:
-    said = spoken(hermes(AS_JSON) + " " * 10_000_000, 0, "hermes")
+    said = spoken(hermes(AS_JSON).ljust(10_000_000), 0, "hermes")
     assert said.calls == ()
-    assert said.mistakes == ("the turn has 10,000,095 characters; calls are read of 1,000,000",)
+    assert said.mistakes == ("the turn has 10,000,000 characters; calls are read of 1,000,000",)
 
 
 PIECES = (
@@ -155,7 +155,7 @@ PIECES = (
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=5)), max_size=30).map("".join))
 def test_nothing_that_a_policy_writes_is_an_exception(text: str) -> None:
     for form in FORMS:

@@ -149,11 +149,13 @@ class Turns:
 
 
 def _stand_in(message: Mapping[str, Any], word: str) -> dict[str, Any]:
-    """A turn with a word for all that it said; its calls keep their number and ids."""
+    """A turn with a word for all that it said; its calls keep their names, which a template may
+    repeat beside their results, and have the word in their arguments."""
     made = {**message, "content": word}
     if message.get("tool_calls"):
         made["tool_calls"] = [
-            {**call, "function": {"name": word, "arguments": {}}} for call in message["tool_calls"]
+            {**call, "function": {**call["function"], "arguments": {word: 0}}}
+            for call in message["tool_calls"]
         ]
     return made
 
