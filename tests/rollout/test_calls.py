@@ -35,6 +35,7 @@ def hermes(json_text: str) -> str:
         ("llama3", f'I add.\n {AS_LLAMA[:-1]}, "type": "function"}}', "I add."),
         ("json", AS_JSON, ""),
         ("json", f"[{AS_JSON}]", ""),
+        ("json", f"[TOOL_CALLS] [{AS_JSON}]", ""),
         ("json", f"So:\n```json\n{AS_JSON}\n```", "So:"),
         ("json", f"{{x}} is a set\n[ {AS_JSON}]", "{x} is a set"),
     ],
@@ -175,6 +176,9 @@ def test_the_template_tells_the_form(name: str) -> None:
             form_of(style.template)
 
 
-def test_a_form_that_is_not_read_is_refused_by_name() -> None:
-    with pytest.raises(ModelError, match="writes tool calls with <function="):
-        form_of("<tool_call>\n<function={{ name }}>")
+@pytest.mark.parametrize(
+    "template", ["<tool_call>\n<function={{ n }}>", "[TOOL_CALLS]{{ n }}[ARGS]"]
+)
+def test_a_form_that_is_not_read_is_refused_by_name(template: str) -> None:
+    with pytest.raises(ModelError, match=r"writes tool calls with (<function=|\[ARGS\])"):
+        form_of(template)
