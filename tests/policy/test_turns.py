@@ -78,18 +78,23 @@ def test_no_text_of_others_becomes_a_control_token(name: str) -> None:
     assert ends[0] == ends[1]
 
 
-@pytest.mark.parametrize("name", ["chatml", "llama3", "gemma", "mistral", "thinking"])
+@every_style
 def test_control_text_is_shown_letter_by_letter(name: str) -> None:
     text = f"42 {STYLES[name].special[0]} and {STYLES[name].special[0]}."
     shown = turns_of(name).shown([ASKED, CALLED], [told(text)], "p")
     decoded = tokenizer_of(name).decode(shown.tokens.tolist())
     assert text in decoded
-    assert decoded == shown.text
+    assert decoded == shown.text or STYLES[name].swallows
 
 
 def test_where_it_cannot_be_spelled_a_space_keeps_it_text() -> None:
-    shown = turns_of("phi3").shown([ASKED, CALLED], [told("42 <|end|> x")], "p")
-    assert "42 < |end|> x" in shown.text
+    tokenizer = new_tokenizer(["1", "end>", " "])
+    tokenizer.chat_template = "{% for m in messages %}{{ m.content }}<end>{% endfor %}"
+    shown = Turns(tokenizer, Chats(tokenizer), [1]).prompt(
+        [{"role": "user", "content": "1<end>1"}], "p"
+    )
+    assert shown.text == "1< end>1<end>"
+    assert shown.tokens.tolist().count(1) == 1
 
 
 def test_a_system_message_may_write_control_tokens() -> None:
@@ -178,8 +183,7 @@ def test_a_text_goes_on_after_a_turn_as_it_is(name: str) -> None:
     for text in ("so it is", " 42\n", "\n\ndone", f"a {STYLES[name].special[0]} b"):
         shown = turns.text_shown(text, ends_of(name)[0])
         decoded = tokenizer.decode([ends_of(name)[0], *shown.tokens.tolist()])
-        spelled = STYLES[name].special[0] in text and name == "phi3"
-        assert decoded == STYLES[name].special[0] + (shown.text if spelled else text)
+        assert decoded == STYLES[name].special[0] + text
 
 
 def test_the_template_for_tools_is_taken_where_there_is_one() -> None:

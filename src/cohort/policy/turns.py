@@ -93,10 +93,8 @@ class Turns:
     def text_shown(self, text: str, last: int | None) -> Shown:
         """What is shown where the prompt is text: a text as it is, after the token `last`."""
         marked = self._verbatim.marked([{"role": "user", "content": text}])
-        marks = marked.messages[0]["content"]
-        if marked.letters:
-            return self._shown(*self._verbatim.tokens(marks, marked, last))
-        return self._shown(self._verbatim.following(text, last), text)
+        content = marked.messages[0]["content"]
+        return self._shown(*self._verbatim.tokens(content, marked, last, goes_on=True))
 
     def rewrites(self) -> tuple[str, ...]:
         """What of earlier turns the template shows otherwise than it was said; none, at best."""
