@@ -35,7 +35,7 @@ from cohort.rollout.messages import results, said
 from proofs.command import main
 from tests.chat_templates import STYLES, ends_of, tokenizer_of
 
-COUNT, SHORT_COUNT = 10_200, 120
+COUNT, SHORT_COUNT = 10_200, 60
 WORDS = (
     "the", "sum", "of", "twelve", "is", "42", "x = 3.5", "caf\u00e9", "\u4e2d\u6587", "\U0001f600", "a\nb",
     "  two spaces", "tab\t", '{"a": [1, 2]}', "</div>", "|>", "<|", "[1]", "~", "user", "assistant\n",
@@ -60,7 +60,8 @@ class Record:
     """One conversation: its tokens, its text as sent and received, and its messages.
 
     hostile: whether a text spells a control token. usual: whether every turn was sampled in the
-    tokens, and with the end, that a rendering would have.
+    tokens that a tokenizer makes of its text. other_end: whether one was ended by another token than
+    the template's. as_data: whether the template was given calls as data, and not what was sampled.
     """
 
     ids: list[int]
@@ -70,6 +71,8 @@ class Record:
     answers: list[str] = field(default_factory=list)
     hostile: bool = False
     usual: bool = True
+    other_end: bool = False
+    as_data: bool = False
 
 
 class Talks:
@@ -109,7 +112,7 @@ class Talks:
     def _turn(self, record: Record, number: int, draw: np.random.Generator) -> None:
         """The policy says something, and is shown what comes of it."""
         sampled, usual = self._sampled(draw)
-        end = int(draw.choice(self.ends))
+        end = self.ends[-1] if draw.random() < 0.05 else self.ends[0]
         answer = self.tokenizer.decode(sampled, skip_special_tokens=True)
         heard = spoken(answer, number, self.style.form)
         seen, hostile = self._seen(heard, draw)
@@ -125,10 +128,11 @@ class Talks:
             record.faults.append("sampled tokens were changed")
         record.text += self._decoded([*sampled, end]) + shown.text
         record.hostile |= hostile
-        record.usual &= usual and end == self.ends[0]
+        record.usual &= usual
+        record.other_end |= end != self.ends[0]
         record.answers.append(answer)
         as_data = bool(heard.calls) and self.style.name == "mistral"  # which takes nothing else
-        record.usual &= not as_data
+        record.as_data |= as_data
         record.messages += [
             said(heard) if as_data else {"role": "assistant", "content": answer},
             *seen,
@@ -138,20 +142,23 @@ class Talks:
         """Words, a call, a thought and words, or any tokens at all; and whether these are the
         tokenizer's own for their text."""
         kind = draw.random()
-        if kind < 0.2:
+        if kind < 0.1:
             return [int(n) for n in draw.choice(self.plain, size=int(draw.integers(1, 12)))], False
-        text = self._words(draw, control=False)[0].strip() or "x"
-        if kind < 0.5:
+        text, spelled = self._words(draw, control=False)
+        text = "x" if spelled or not text.strip() else text.strip()
+        if kind < 0.45:
             arguments = {"first": int(draw.integers(100)), "text": text}
             call = json.dumps({"name": "add", "arguments": arguments}, ensure_ascii=False)
             text = f"<tool_call>\n{call}\n</tool_call>" if self.style.form == "hermes" else call
-        elif kind < 0.6:
+        elif kind < 0.55:
             text = f"<think>\n{text}\n</think>\n\nso it is"
-        elif kind < 0.65:
+        elif kind < 0.6:
             text = f" {text}\n"
         if self.style.kind == "always":  # such a tokenizer has a space before whatever comes
-            return list(self.tokenizer(text, add_special_tokens=False)["input_ids"]), True
-        return self.turns.text_shown(text, self.ends[0]).tokens.tolist(), not text[0].isspace()
+            ids = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        else:
+            ids = self.turns.text_shown(text, self.ends[0]).tokens.tolist()
+        return ids, not text[0].isspace()
 
     def _seen(self, heard: Spoken, draw: np.random.Generator) -> tuple[list[dict[str, Any]], bool]:
         """Results where something was called; otherwise what a user says."""
@@ -163,13 +170,13 @@ class Talks:
         return [{"role": "user", "content": texts[0][0]}], hostile
 
     def _words(self, draw: np.random.Generator, control: bool = True) -> tuple[str, bool]:
-        """A text, one in eight with a control token or tag spelled in it."""
+        """A text, one in twenty-five with a control token or tag spelled in it."""
         words = [str(draw.choice(WORDS)) for _ in range(int(draw.integers(1, 9)))]
-        hostile = control and bool(draw.random() < 0.125)
-        if hostile:
-            known = (*self.style.special, *(tag for tag in self.style.tags if "<" in tag))
+        known = (*self.style.special, *(tag for tag in self.style.tags if "<" in tag))
+        if control and draw.random() < 0.04:
             words.insert(int(draw.integers(len(words) + 1)), str(draw.choice(known)))
-        return ("" if draw.random() < 0.2 else " ").join(words), hostile
+        text = ("" if draw.random() < 0.2 else " ").join(words)
+        return text, any(token in text for token in known)
 
     def _only_its_own(self, record: Record, shown: Shown, calm: Shown, controls: set[int]) -> None:
         """Whether a text that spells control tokens adds any to those of a text that does not."""
@@ -180,9 +187,7 @@ class Talks:
 
     def _compare(self, record: Record) -> None:
         """Whether the record decodes to what was said and shown, and ends as many turns."""
-        decoded, text = self._decoded(record.ids), record.text
-        if self.style.kind in ("always", "first"):  # spaces and ends of lines are its own matter
-            decoded, text = ("".join(part.split()) for part in (decoded, text))
+        decoded, text = self._bare(self._decoded(record.ids)), self._bare(record.text)
         if decoded != text:
             record.faults.append(f"decodes otherwise: {_difference(decoded, text)}")
         told = sum(n in self.ends for n in record.ids)
@@ -200,14 +205,21 @@ class Talks:
         own = list(self.tokenizer(whole, add_special_tokens=False)["input_ids"])
         if own == record.ids:
             return "the template's own, token by token"
-        if record.hostile:
-            return "control text kept as text"
-        rewritten = any(FEATURES[name](a) for name in self.rewrites for a in record.answers)
-        if rewritten:
+        if any(FEATURES[name](answer) for name in self.rewrites for answer in record.answers):
             return "rewritten by the template"
-        if record.usual:
+        if record.as_data:
+            return "a call written by the template and not as it was sampled"
+        if record.other_end:
+            return "another end of a turn was sampled"
+        if self._bare(whole) != self._bare(record.text):
             record.faults.append(f"not the rendering: {_difference(whole, record.text)}")
-        return "sampled with other tokens than a rendering has"
+        if record.usual and not record.hostile:
+            record.faults.append("the text of the rendering, in other tokens")
+        return "control text kept as text" if record.hostile else "sampled in tokens not the usual"
+
+    def _bare(self, text: str) -> str:
+        """A text without spaces and ends of lines where they are the tokenizer's own matter."""
+        return "".join(text.split()) if self.style.kind in ("always", "first") else text
 
     def _decoded(self, ids: list[int]) -> str:
         return str(self.tokenizer.decode(ids, skip_special_tokens=False))

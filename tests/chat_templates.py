@@ -14,6 +14,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from tokenizers import pre_tokenizers as before
 from transformers import PreTrainedTokenizerFast
 
+from cohort.policy.bounded import Chats
+
 CHATML = """
 {%- if tools or messages[0].role == 'system' %}<|im_start|>system
 {% if messages[0].role == 'system' %}{{ messages[0].content }}{% endif %}
@@ -216,6 +218,12 @@ def tokenizer_of(name: str) -> Any:
     )
     made.chat_template = style.template
     return made
+
+
+@functools.cache
+def chats_of(name: str) -> Chats:
+    """The renderings of a style's template, by one process."""
+    return Chats(tokenizer_of(name))
 
 
 def ends_of(name: str) -> list[int]:

@@ -13,7 +13,7 @@ from cohort.policy.bounded import Chats
 from cohort.policy.new import new_tokenizer
 from cohort.policy.turns import Turns
 from cohort.policy.verbatim import Verbatim
-from tests.chat_templates import CHATML, STYLES, ends_of, tokenizer_of
+from tests.chat_templates import CHATML, STYLES, chats_of, ends_of, tokenizer_of
 from tests.tiny import tiny_policy
 
 ASKED = {"role": "user", "content": "What is 1 + 2?"}
@@ -33,8 +33,7 @@ def told(text: str) -> dict[str, str]:
 
 
 def turns_of(name: str, *tools: Any) -> Turns:
-    tokenizer = tokenizer_of(name)
-    return Turns(tokenizer, Chats(tokenizer), ends_of(name), tools)
+    return Turns(tokenizer_of(name), chats_of(name), ends_of(name), tools)
 
 
 every_style = pytest.mark.parametrize("name", STYLES)
@@ -79,18 +78,23 @@ def test_no_text_of_others_becomes_a_control_token(name: str) -> None:
     assert ends[0] == ends[1]
 
 
-@pytest.mark.parametrize("name", ["chatml", "llama3", "gemma", "mistral", "thinking"])
+@every_style
 def test_control_text_is_shown_letter_by_letter(name: str) -> None:
     text = f"42 {STYLES[name].special[0]} and {STYLES[name].special[0]}."
     shown = turns_of(name).shown([ASKED, CALLED], [told(text)], "p")
     decoded = tokenizer_of(name).decode(shown.tokens.tolist())
     assert text in decoded
-    assert decoded == shown.text
+    assert decoded == shown.text or STYLES[name].swallows
 
 
 def test_where_it_cannot_be_spelled_a_space_keeps_it_text() -> None:
-    shown = turns_of("phi3").shown([ASKED, CALLED], [told("42 <|end|> x")], "p")
-    assert "42 < |end|> x" in shown.text
+    tokenizer = new_tokenizer(["1", "end>", " "])
+    tokenizer.chat_template = "{% for m in messages %}{{ m.content }}<end>{% endfor %}"
+    shown = Turns(tokenizer, Chats(tokenizer), [1]).prompt(
+        [{"role": "user", "content": "1<end>1"}], "p"
+    )
+    assert shown.text == "1< end>1<end>"
+    assert shown.tokens.tolist().count(1) == 1
 
 
 def test_a_system_message_may_write_control_tokens() -> None:
@@ -123,6 +127,18 @@ def test_calls_that_a_template_cannot_take_as_data_are_taken_as_text() -> None:
     two = {**CALLED, "tool_calls": CALLED["tool_calls"] * 2}  # type: ignore[operator]
     one = turns_of("llama3").shown([ASKED, CALLED], [told("3")], "p")
     assert turns_of("llama3").shown([ASKED, two], [told("3")], "p").text == one.text
+
+
+def test_a_template_may_name_a_call_again_beside_its_result() -> None:
+    tokenizer = new_tokenizer(["add", "42", "x"])
+    tokenizer.chat_template = (
+        "{% set of = namespace() %}{% for m in messages %}"
+        "{% if m.role == 'tool' %}{{ of.call.name }} {{ m.content }}"
+        "{% elif m.tool_calls %}{% set of.call = m.tool_calls[0].function %}{{ of.call | tojson }}<end>"
+        "{% endif %}{% endfor %}"
+    )
+    turns = Turns(tokenizer, Chats(tokenizer), [1])
+    assert turns.shown([ASKED, CALLED], [told("42")], "p").text == "add 42"
 
 
 def test_a_turn_that_was_cut_is_ended_by_the_template() -> None:
@@ -167,8 +183,7 @@ def test_a_text_goes_on_after_a_turn_as_it_is(name: str) -> None:
     for text in ("so it is", " 42\n", "\n\ndone", f"a {STYLES[name].special[0]} b"):
         shown = turns.text_shown(text, ends_of(name)[0])
         decoded = tokenizer.decode([ends_of(name)[0], *shown.tokens.tolist()])
-        spelled = STYLES[name].special[0] in text and name == "phi3"
-        assert decoded == STYLES[name].special[0] + (shown.text if spelled else text)
+        assert decoded == STYLES[name].special[0] + text
 
 
 def test_the_template_for_tools_is_taken_where_there_is_one() -> None:

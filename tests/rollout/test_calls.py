@@ -35,6 +35,7 @@ def hermes(json_text: str) -> str:
         ("llama3", f'I add.\n {AS_LLAMA[:-1]}, "type": "function"}}', "I add."),
         ("json", AS_JSON, ""),
         ("json", f"[{AS_JSON}]", ""),
+        ("json", f"[TOOL_CALLS] [{AS_JSON}]", ""),
         ("json", f"So:\n```json\n{AS_JSON}\n```", "So:"),
         ("json", f"{{x}} is a set\n[ {AS_JSON}]", "{x} is a set"),
     ],
@@ -144,9 +145,9 @@ def test_hostile_text_costs_bounded_time(form: str, name: str) -> None:
 
 
 def test_a_turn_of_ten_megabytes_is_not_read() -> None:
-    said = spoken(hermes(AS_JSON) + " " * 10_000_000, 0, "hermes")
+    said = spoken(hermes(AS_JSON).ljust(10_000_000), 0, "hermes")
     assert said.calls == ()
-    assert said.mistakes == ("the turn has 10,000,095 characters; calls are read of 1,000,000",)
+    assert said.mistakes == ("the turn has 10,000,000 characters; calls are read of 1,000,000",)
 
 
 PIECES = (
@@ -155,7 +156,7 @@ PIECES = (
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=5)), max_size=30).map("".join))
 def test_nothing_that_a_policy_writes_is_an_exception(text: str) -> None:
     for form in FORMS:
@@ -175,6 +176,9 @@ def test_the_template_tells_the_form(name: str) -> None:
             form_of(style.template)
 
 
-def test_a_form_that_is_not_read_is_refused_by_name() -> None:
-    with pytest.raises(ModelError, match="writes tool calls with <function="):
-        form_of("<tool_call>\n<function={{ name }}>")
+@pytest.mark.parametrize(
+    "template", ["<tool_call>\n<function={{ n }}>", "[TOOL_CALLS]{{ n }}[ARGS]"]
+)
+def test_a_form_that_is_not_read_is_refused_by_name(template: str) -> None:
+    with pytest.raises(ModelError, match=r"writes tool calls with (<function=|\[ARGS\])"):
+        form_of(template)

@@ -93,10 +93,8 @@ class Turns:
     def text_shown(self, text: str, last: int | None) -> Shown:
         """What is shown where the prompt is text: a text as it is, after the token `last`."""
         marked = self._verbatim.marked([{"role": "user", "content": text}])
-        marks = marked.messages[0]["content"]
-        if marked.letters:
-            return self._shown(*self._verbatim.tokens(marks, marked, last))
-        return self._shown(self._verbatim.following(text, last), text)
+        content = marked.messages[0]["content"]
+        return self._shown(*self._verbatim.tokens(content, marked, last, goes_on=True))
 
     def rewrites(self) -> tuple[str, ...]:
         """What of earlier turns the template shows otherwise than it was said; none, at best."""
@@ -149,11 +147,13 @@ class Turns:
 
 
 def _stand_in(message: Mapping[str, Any], word: str) -> dict[str, Any]:
-    """A turn with a word for all that it said; its calls keep their number and ids."""
+    """A turn with a word for all that it said; its calls keep their names, which a template may
+    repeat beside their results, and have the word in their arguments."""
     made = {**message, "content": word}
     if message.get("tool_calls"):
         made["tool_calls"] = [
-            {**call, "function": {"name": word, "arguments": {}}} for call in message["tool_calls"]
+            {**call, "function": {**call["function"], "arguments": {word: 0}}}
+            for call in message["tool_calls"]
         ]
     return made
 

@@ -72,24 +72,30 @@ class Verbatim:
                 message["content"] = _mark(message["content"], places, made.letters, marks)
         return made
 
-    def tokens(self, text: str, marked: Marked, before: int | None = None) -> tuple[list[int], str]:
+    def tokens(
+        self, text: str, marked: Marked, before: int | None = None, *, goes_on: bool = False
+    ) -> tuple[list[int], str]:
         """The tokens of a rendered text, and the text itself without marks.
 
-        before: the token that stands before it, which the tokenizer may look at.
+        before: the token that stands before it, which the tokenizer may look at. goes_on: whether the
+        text begins in the middle of another, as `following` has it.
         """
-        whole = marked.unmarked(text)
-        pieces = [text]
-        if marked.letters:
-            pieces = re.split(f"(?<=[{''.join(marked.letters)}])", text)
-        ids = self._after(marked.unmarked(pieces[0]), before)
-        if len(pieces) == 1:
+        marks = "".join(marked.letters)
+        first, *more = re.split(f"(?<=[{marks}])", text) if marks else [text]
+        whole = marked.unmarked(first)
+        ids: list[int] | None = (
+            self.following(whole, before) if goes_on else self._after(whole, before)
+        )
+        if not more:
             return ids, whole
-        for piece in pieces[1:]:
-            ids += self.following(marked.unmarked(piece), ids[-1] if ids else before)
+        for piece in more:
+            spelled = self._spelled(marked.unmarked(piece), ids[-1] if ids else before)
+            ids = None if spelled is None else ids + spelled
+            if ids is None:
+                break
         own = self._controls(self._after(text, before))
-        naive = self._after(whole, before)
-        if self._controls(ids) == own and self._decoded(ids) == self._decoded(naive):
-            return ids, whole
+        if ids is not None and self._controls(ids) == own:
+            return ids, marked.unmarked(text)
         spaced = marked.unmarked(text, after=" ")
         ids = self._after(spaced, before)
         if self._controls(ids) != own:
@@ -101,7 +107,12 @@ class Verbatim:
 
     def following(self, text: str, before: int | None = None) -> list[int]:
         """The tokens of a text that goes on after others, without the space that some tokenizers
-        put before whatever they read."""
+        put before whatever they read; the tokenizer's own where they cannot spell it."""
+        spelled = self._spelled(text, before)
+        return self._ids(text) if spelled is None else spelled
+
+    def _spelled(self, text: str, before: int | None) -> list[int] | None:
+        """Tokens that decode to nothing but a text, after a token; None where none are found."""
         lead = [] if before is None else [before]
         wanted = self._decoded(lead) + text
         plain = self._ids(text)
@@ -112,7 +123,7 @@ class Verbatim:
             rest = both[len(first) :]
             if both[: len(first)] == first and self._decoded(lead + rest) == wanted:
                 return rest
-        return plain
+        return None
 
     def _after(self, text: str, before: int | None) -> list[int]:
         """As the tokenizer itself reads a text after a token: some of them take in what follows."""

@@ -22,6 +22,8 @@ from cohort.rollout.environments import Call, Spoken
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 PYTHON_TAG = "<|python_tag|>"
+TAGS = ("[TOOL_CALLS]", "<|tool_call|>", "<|/tool_call|>")
+"""What templates of the plain form write around calls; mostly special tokens, and no text then."""
 THOUGHT, THOUGHT_ENDS = "<think>", "</think>"
 
 MOST_CHARACTERS = 1_000_000
@@ -146,6 +148,8 @@ def _llama(text: str) -> Written:
 
 
 def _json(text: str) -> Written:
+    for tag in TAGS:
+        text = text.replace(tag, "\n")
     return _plain(text, ("arguments", "parameters"))
 
 
@@ -258,6 +262,7 @@ FORMS: dict[str, Callable[[str], Written]] = {"hermes": _hermes, "llama3": _llam
 
 MARKS = {
     "<function=": "",
+    "[ARGS]": "",
     "<tool_call>": "hermes",
     "<|python_tag|>": "llama3",
     'Environment: ipython': "llama3",

@@ -130,7 +130,7 @@ def _made(name: str) -> Playable:
     except ImportError as error:
         raise MissingExtraError(
             f"the environment {legible(name)} needs the package gymnasium, which is not installed",
-            "pip install gymnasium",
+            "pip install 'cohort-rl[gymnasium]'",
         ) from error
     play: Playable = gymnasium.make(name)
     return play

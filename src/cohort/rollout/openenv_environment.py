@@ -121,15 +121,15 @@ class OpenEnvEnvironment:
         shown = told(text, MOST_CHARACTERS)
         return ({"role": "user", "content": shown},) if self._is_chat else f"\n{shown}\n"
 
-    def _asked(self, kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    def _asked(self, kind: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The data of the server's answer. Raises InvalidAction and ConnectionError."""
         assert self._socket is not None, f"{kind} before reset"
-        self._socket.send(json.dumps({"type": kind, "data": dict(data)}))
+        self._socket.send(json.dumps({"type": kind, "data": dict(request)}))
         try:
             answer = read_json(self._socket.receive())
         except NotJson as error:
             raise ConnectionError(f"the server's answer to {kind} is no JSON: {error}") from error
-        data = answer.get("data") if isinstance(answer, dict) else None
+        data: Any = answer.get("data") if isinstance(answer, dict) else None
         if not isinstance(data, dict):
             raise ConnectionError(f"the server answers {kind} with {legible(repr(answer))}")
         if answer.get("type") == "error":

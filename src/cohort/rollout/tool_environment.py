@@ -97,8 +97,8 @@ class ToolEnvironment:
     @property
     def facts(self) -> dict[str, object]:
         """What is counted of the episode so far."""
-        names = ("calls", "mistakes", "tool_failures")
-        return {name: self._counts[name] for name in names} | {"calls_of": dict(self._calls_of)}
+        counts = {name: self._counts[name] for name in ("calls", "mistakes", "tool_failures")}
+        return {**counts, "calls_of": dict(self._calls_of)}
 
     def _result(self, call: Call) -> Result:
         tool = self._named.get(call.name)
