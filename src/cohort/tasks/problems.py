@@ -24,6 +24,7 @@ from cohort.tasks.countdown import Countdown
 from cohort.tasks.finite import Finite
 from cohort.tasks.generated import make_task
 from cohort.tasks.greetings import Greetings
+from cohort.tasks.orchestrator import Orchestrator
 from cohort.tasks.reasoning_gym import ReasoningGym
 from cohort.tasks.reasoning_gym_items import PREFIX
 from cohort.tasks.sums import Sums
@@ -61,6 +62,7 @@ BUILT_IN: dict[str, Callable[..., ProblemSource]] = {
     "chain": Chain,
     "countdown": Countdown,
     "greetings": Greetings,
+    "orchestrator": Orchestrator,
     "sums": Sums,
 }
 """The tasks that a recipe may name."""
