@@ -9,10 +9,9 @@ import pytest
 
 from cohort.data.records import Problem
 from cohort.errors import DataError
-from cohort.policy.new import END as MADE_HERE
 from cohort.policy.new import new_tokenizer
 from cohort.rollout.environments import Spoken
-from cohort.tasks.orchestrator import BANDS, END, Orchestrator
+from cohort.tasks.orchestrator import BANDS, Orchestrator
 from cohort.tasks.orchestrator_desk import KINDS, REACH, Desk
 from cohort.tasks.orchestrator_measures import MEASURES, first_tools, fitting_tool
 
@@ -189,33 +188,27 @@ def test_no_held_out_problem_is_ever_trained_on_and_the_seed_does_not_choose_the
 
 
 def test_demonstrations_replay_as_they_are_and_ask_every_tool_as_often() -> None:
-    shown = Orchestrator().demonstrations(seed=1, step=1, count=900)
-    firsts = []
+    shown = Orchestrator().demonstrations(seed=1, step=1, count=600)
     for one in shown:
-        prompt = f"{str(one.problem.prompt).partition(chr(10))[0]}\n"
-        problem = replace(one.problem, prompt=prompt)
-        before = str(one.problem.prompt).removeprefix(prompt)
-        turns = re.findall(rf"(.*?){END}(.*?\n)", before)
-        seen, facts, over = play(problem, *[turn for turn, _ in turns], one.completion)
-        assert seen[:-1] == [was for _, was in turns]
+        seen, facts, over = play(one.problem, *[turn for turn, _ in one.earlier], one.completion)
+        assert seen[:-1] == [was for _, was in one.earlier]
+        assert over
         assert not facts["mistakes"]
-        assert over is not one.completion.startswith("ask")
-        firsts += [] if turns else [one.completion]
-    shares = [firsts.count(f"ask {tool}") / len(firsts) for tool in REACH]
-    assert all(0.27 < share < 0.4 for share in shares)
+    firsts = [one.earlier[0][0] for one in shown]
+    assert all(0.27 < firsts.count(f"ask {tool}") / 600 < 0.4 for tool in REACH)
+    assert {len(one.earlier) for one in shown} == {1, 2}
 
 
 @pytest.mark.parametrize("aliases", [False, True])
-def test_the_vocabulary_spells_everything_and_the_end_token_ends_turns(aliases: bool) -> None:
+def test_the_vocabulary_spells_everything_that_is_said_and_shown(aliases: bool) -> None:
     task = Orchestrator(aliases=aliases, preferences=["outcome", "cost", "time"])
     tokenizer = new_tokenizer(task.vocabulary())
-    assert END == MADE_HERE
+    spoken = ["-> not understood\n", "-> no such tool\n", "give up"]
     for one in task.demonstrations(seed=1, step=1, count=64):
-        tokens = tokenizer(f"{one.problem.prompt}{one.completion}")["input_ids"]
-        assert tokenizer.unk_token_id not in tokens
-        assert tokens.count(tokenizer.eos_token_id) == str(one.problem.prompt).count(END)
-    for said in ("-> not understood\n", "-> no such tool\n", "give up"):
-        assert tokenizer.unk_token_id not in tokenizer(said)["input_ids"]
+        turns = [part for both in one.earlier for part in both]
+        spoken += [str(one.problem.prompt), *turns, one.completion]
+    for text in spoken:
+        assert tokenizer.unk_token_id not in tokenizer(text)["input_ids"]
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """A Problem with an answer worth imitating, for supervised training."""
+    """A Problem with an answer worth imitating, for supervised training.
+
+    earlier: of an episode, the turns before the completion, each with what was shown after it; of these
+    only what was said is imitated.
+    """
 
     problem: Problem
     completion: str
+    earlier: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,12 @@ class Episode:
     failure: tuple[str, str] | None = None
     seconds: float = 0.0
 
+    @property
+    def sampled(self) -> NDArray[np.bool_]:
+        """Which tokens of the rollout the policy sampled: bool [n]."""
+        lengths = [length for turn in self.turns for length in (turn.sampled, turn.observed)]
+        return np.repeat(np.resize([True, False], len(lengths)), lengths)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rollout:
@@ -98,10 +109,7 @@ class Rollout:
         """Which tokens the policy sampled, and did not read: bool [n]."""
         if self.episode is None:
             return np.ones(len(self.tokens), dtype=bool)
-        turns = self.episode.turns
-        spans = [(turn.sampled, True) for turn in turns], [(turn.observed, False) for turn in turns]
-        pairs = [part for both in zip(*spans, strict=True) for part in both]
-        return np.repeat([said for _, said in pairs], [length for length, _ in pairs])
+        return self.episode.sampled
 
 
 SCORED, UNSCORABLE = "scored", "unscorable"
@@ -135,7 +143,7 @@ class JudgedStep:
     """A step of an answer that has a reward of its own, and what is made of it.
 
     end: the characters of the answer at which it ends; None where tokens were counted.
-    last_token: the place of its last token among those of the answer.
+    last_token: the place of its last token among those of the answer that were sampled.
     reward: weighted. advantage: that of its tokens.
     """
 

@@ -11,14 +11,12 @@ left to be found out. Tools are asked, and their answers seen, in turns (see `or
     turn 3          say 17
 
 With aliases the tools have other names in every problem, in any order, and the table says what each
-solves: `middling: D hard 64c 9s, A easy 07c 3s, ...`. A turn ends with the end token of a tokenizer made
-here; demonstrations of later turns have what came before in their prompt.
+solves: `middling: D hard 64c 9s, A easy 07c 3s, ...`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import final
 
 import numpy as np
@@ -62,8 +60,6 @@ ORDERS = {"any": None, "ordinary": (0, 1, 2), "swapped": (2, 1, 0)}
 """Which band the cheap, the medium and the strong tool have; drawn where it is None."""
 
 ALIASES = "ABCDEF"
-END = "<end>"
-"""The end token of a tokenizer made here, as text: see policy.new."""
 
 
 @final
@@ -108,12 +104,11 @@ class Orchestrator:
         return distinct(self._draw, count, seed, "orchestrator", purpose, step)
 
     def demonstrations(self, *, seed: int, step: int, count: int) -> list[Demonstration]:
-        """One turn of a random conversation about each problem of a step, what came before in the prompt."""
+        """A random conversation about each problem of a step, in the right form; it follows from the key."""
         problems = self.batch(seed=seed, purpose="demonstrations", step=step, count=count)
         generators = [keyed.generator(seed, "orchestrator", "turns", step, i) for i in range(count)]
         return [
-            self._turn(problem, generator)
-            for problem, generator in zip(problems, generators, strict=True)
+            self._conversation(*both) for both in zip(problems, generators, strict=True)
         ]
 
     def held_out(self) -> list[Problem]:
@@ -173,8 +168,8 @@ class Orchestrator:
     def _solves(self, tool: str) -> str:
         return f"{KINDS[REACH[tool]]} " if self.aliases else ""
 
-    def _turn(self, problem: Problem, generator: np.random.Generator) -> Demonstration:
-        """A turn of a conversation that asks any tool until one answers, and then says that."""
+    def _conversation(self, problem: Problem, generator: np.random.Generator) -> Demonstration:
+        """Ask any tool until one answers, and then say that."""
         names = problem.columns["names"]
         assert isinstance(names, dict), problem
         turns, said = [], FAILED
@@ -182,10 +177,7 @@ class Orchestrator:
             name = list(names)[int(generator.integers(len(names)))]
             said = answer_of(names[name], problem)
             turns.append((f"ask {name}", shown(said)))
-        turns.append((GIVE_UP if said == FAILED else f"say {said}", ""))
-        chosen = int(generator.integers(len(turns)))
-        before = "".join(f"{turn}{END}{seen}" for turn, seen in turns[:chosen])
-        return Demonstration(replace(problem, prompt=f"{problem.prompt}{before}"), turns[chosen][0])
+        return Demonstration(problem, GIVE_UP if said == FAILED else f"say {said}", tuple(turns))
 
 
 def _is_unseen(price: int) -> bool:

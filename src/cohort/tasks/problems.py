@@ -19,6 +19,7 @@ from cohort.data.records import Demonstration, Problem
 from cohort.data.sources import HUB, read_held_out_rows, read_rows
 from cohort.errors import DataError, legible
 from cohort.tasks.asking import prompt_of
+from cohort.tasks.calculator import Calculator
 from cohort.tasks.chain import Chain
 from cohort.tasks.countdown import Countdown
 from cohort.tasks.finite import Finite
@@ -39,7 +40,10 @@ class ProblemSource(Protocol):
 
     @property
     def rewards(self) -> Mapping[str, Callable[..., object]]:
-        """The task's own reward functions, with TRL's signature; may be empty."""
+        """The task's own reward functions, with TRL's signature; may be empty.
+
+        A source may also have `environments`, of type Mapping[str, EnvironmentFactory].
+        """
 
     def batch(self, *, seed: int, purpose: str, step: int, count: int) -> list[Problem]:
         """The training problems of a step (from 1), with distinct ids: a pure function."""
@@ -59,6 +63,7 @@ class ProblemSource(Protocol):
 
 
 BUILT_IN: dict[str, Callable[..., ProblemSource]] = {
+    "calculator": Calculator,
     "chain": Chain,
     "countdown": Countdown,
     "greetings": Greetings,

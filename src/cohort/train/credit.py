@@ -81,7 +81,7 @@ def penalized(groups: Sequence[Group], algorithm: Algorithm, *, longest: int) ->
 
 
 def _penalized(group: Group, longest: int, margin: int) -> Group:
-    lengths = torch.tensor([len(rollout.tokens) for rollout in group.rollouts])
+    lengths = torch.tensor([len(rollout.logprobs) for rollout in group.rollouts])
     extra = soft_overlong(lengths, longest=longest, margin=margin).tolist()
     scores = tuple(
         replace(
@@ -204,7 +204,7 @@ def _scored(
     shaping: Shaping,
 ) -> Scored:
     scores = [groups[g].scores[r] for g, r in places]
-    lengths = torch.tensor([len(groups[g].rollouts[r].tokens) for g, r in places])
+    lengths = torch.tensor([len(groups[g].rollouts[r].logprobs) for g, r in places])
     scored = Scored(
         rewards=_double([shaping(float(score.total or 0.0)) for score in scores]),
         group=torch.tensor([g for g, _ in places]),
@@ -224,12 +224,18 @@ def _scored(
 
 def _steps_of(rollout: Rollout, score: Score, token_at: TokenAt) -> list[JudgedStep]:
     """The steps of an answer with the token each ends at; what is said of the whole comes last."""
+    # A step that ends with tokens that the policy was shown ends with what it sampled before them.
+    counted = np.cumsum(rollout.sampled) - 1
     last = len(rollout.tokens) - 1
-    found = [JudgedStep(end, token_at(rollout.tokens, end), value) for end, value in score.steps]
+
+    def step(end: int | None, token: int, value: float) -> JudgedStep:
+        return JudgedStep(end, int(counted[token]), value)
+
+    found = [step(end, token_at(rollout.tokens, end), value) for end, value in score.steps]
     for end, value in score.token_steps:
-        found.append(JudgedStep(None, min(max(end - 1, 0), last), value))
+        found.append(step(None, min(max(end - 1, 0), last), value))
     if score.whole is not None:
-        found.append(JudgedStep(len(rollout.text), last, score.whole))
+        found.append(step(len(rollout.text), last, score.whole))
     return found
 
 
