@@ -71,7 +71,7 @@ def test_a_conversation_costs_what_the_table_says() -> None:
     assert over
 
 
-@pytest.mark.parametrize(("kind", "able"), zip(KINDS, (3, 2, 1), strict=True))
+@pytest.mark.parametrize(("kind", "able"), [*zip(KINDS, (3, 2, 1), strict=True)])
 def test_a_tool_solves_what_is_within_its_reach_and_says_so_where_it_is_not(
     kind: str, able: int
 ) -> None:

@@ -29,6 +29,8 @@ from cohort.tasks.orchestrator import Orchestrator
 from cohort.tasks.reasoning_gym import ReasoningGym
 from cohort.tasks.reasoning_gym_items import PREFIX
 from cohort.tasks.sums import Sums
+from cohort.tasks.tau2_mock import Tau2Mock
+from cohort.tasks.toolscale import ToolScale
 
 
 class ProblemSource(Protocol):
@@ -69,6 +71,8 @@ BUILT_IN: dict[str, Callable[..., ProblemSource]] = {
     "greetings": Greetings,
     "orchestrator": Orchestrator,
     "sums": Sums,
+    "tau2-mock": Tau2Mock,
+    "toolscale": ToolScale,
 }
 """The tasks that a recipe may name."""
 
