@@ -84,7 +84,7 @@ def _families(rows: list[Demonstration], policy: Policy) -> list[Family]:
     families = []
     for row in rows:
         prompt = policy.prompt_tokens(row.problem)
-        answer = _member(row, policy)
+        answer = demonstrated(row, policy)
         if len(prompt) + len(answer.tokens) > policy.context:
             raise DataError(
                 f"problem {row.problem.id!r} with its answer has {len(prompt) + len(answer.tokens)} "
@@ -95,7 +95,7 @@ def _families(rows: list[Demonstration], policy: Policy) -> list[Family]:
     return families
 
 
-def _member(row: Demonstration, policy: Policy) -> Member:
+def demonstrated(row: Demonstration, policy: Policy) -> Member:
     """A demonstration's turns as tokens; those that were shown are not imitated."""
     if not row.earlier:
         return Member(policy.completion_tokens(row.completion), 0)
