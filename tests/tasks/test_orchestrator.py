@@ -11,7 +11,7 @@ from cohort.data.records import Problem
 from cohort.errors import DataError
 from cohort.policy.new import new_tokenizer
 from cohort.rollout.environments import Spoken
-from cohort.tasks.orchestrator import BANDS, Orchestrator
+from cohort.tasks.orchestrator import BANDS, Orchestrator, asked_for
 from cohort.tasks.orchestrator_desk import KINDS, REACH, Desk
 from cohort.tasks.orchestrator_measures import MEASURES, first_tools, fitting_tool
 
@@ -175,6 +175,16 @@ def test_unseen_prices_are_never_seen_elsewhere() -> None:
     assert not asked(False) & asked(True)
     assert len(asked(False)) > 50
     assert all(any(price in range(*band) for price in asked(True)) for band in BANDS)
+
+
+def test_the_same_problem_can_be_asked_for_something_else() -> None:
+    for problem in many(20):
+        timely = asked_for(problem, "time")
+        assert str(timely.prompt).partition(";")[0] == str(problem.prompt).partition(";")[0]
+        assert str(timely.prompt).endswith("; time matters\n")
+        changed = {k for k, v in timely.columns.items() if v != problem.columns[k]}
+        assert changed == {"wants", "preference"}
+        assert asked_for(timely, str(problem.columns["wants"])) == problem
 
 
 def test_no_held_out_problem_is_ever_trained_on_and_the_seed_does_not_choose_them() -> None:

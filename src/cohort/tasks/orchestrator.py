@@ -180,6 +180,15 @@ class Orchestrator:
         return Demonstration(problem, GIVE_UP if said == FAILED else f"say {said}", tuple(turns))
 
 
+def asked_for(problem: Problem, wants: str) -> Problem:
+    """The same problem for somebody to whom another thing matters."""
+    was = f"; {WORDS[str(problem.columns['wants'])]}\n"
+    now = f"; {WORDS[wants]}\n"
+    prompt = f"{str(problem.prompt).removesuffix(was)}{now}"
+    columns = {**problem.columns, "wants": wants, "preference": dict(PREFERENCES[wants])}
+    return Problem(problem.id.replace(was[:-1], now[:-1]), prompt, columns)
+
+
 def _is_unseen(price: int) -> bool:
     """Whether a price is of the fifth that is kept from training."""
     return keyed.digest("never asked", price) % 5 == 0
