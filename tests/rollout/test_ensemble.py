@@ -92,7 +92,8 @@ def test_a_problem_has_its_own_tools_prices_and_names_and_the_bill_has_the_tools
     ensemble = at(Problem("p", "Say HI.", columns))
     shown = {tool.name: tool.description for tool in ensemble.tools}
     assert shown == {
-        "a": "It can think. A call costs 0 cents, 0.5 cents per thousand tokens read and 4 written, takes 9 s.",
+        "a": "It can think. A call costs 0 cents, 0.5 cents per thousand tokens read and 4 written, "
+        "takes 9 s.",
         "b": "It can shout. A call costs 7 cents, takes 1 s.",
     }
     answer = turn(ensemble, Call("b", {"x": "hi"}), Call("shout", {"x": "hi"}))
@@ -107,7 +108,10 @@ def test_a_problem_has_its_own_tools_prices_and_names_and_the_bill_has_the_tools
 
 @pytest.mark.parametrize(
     ("columns", "why"),
-    [({"tools": ["shuot"]}, 'offers the tool "shuot"'), ({"prices": {"shout": {"euro": 1}}}, '"euro"')],
+    [
+        ({"tools": ["shuot"]}, 'offers the tool "shuot"'),
+        ({"prices": {"shout": {"euro": 1}}}, '"euro"'),
+    ],
 )
 def test_a_table_that_names_nothing_is_refused(columns, why: str) -> None:
     with pytest.raises(DataError, match=why):

@@ -89,7 +89,9 @@ def test_what_is_harder_than_it_looks_is_answered_wrongly_and_the_same_by_all_me
     assert play(like(kind="middling", harder=True), "ask cheap")[0] == ["-> failed\n"]
 
 
-@pytest.mark.parametrize(("turn", "solved"), [("say 17", True), ("say 18", False), ("give up", False)])
+@pytest.mark.parametrize(
+    ("turn", "solved"), [("say 17", True), ("say 18", False), ("give up", False)]
+)
 def test_an_answer_ends_the_episode(turn: str, solved: bool) -> None:
     _, facts, over = play(EASY, turn)
     assert over
@@ -162,7 +164,9 @@ def test_options_say_what_problems_are_like() -> None:
     timely = many(1, preferences=["time"])[0]
     assert timely.columns["preference"] == {"outcome": 1.0, "latency": 1.0}
     assert many(1, asks=3)[0].columns["asks"] == 3
-    harder = [bool(p.columns["harder"]) for p in many(harder_share=0.5) if p.columns["kind"] != "hard"]
+    harder = [
+        bool(p.columns["harder"]) for p in many(harder_share=0.5) if p.columns["kind"] != "hard"
+    ]
     assert 0.4 < sum(harder) / len(harder) < 0.6
     assert not any(p.columns["harder"] for p in many(kinds=["hard"], harder_share=1.0))
 
@@ -254,7 +258,11 @@ def test_measures_say_what_was_done() -> None:
         "first_strong": 0.0,
     }
     assert all(m(episodes=[None], **given) == [None] for m in MEASURES.values())
-    played = [(EASY, facts), (EASY, {"first": ""}), (like(kind="hard"), facts | {"first": "strong"})]
+    played = [
+        (EASY, facts),
+        (EASY, {"first": ""}),
+        (like(kind="hard"), facts | {"first": "strong"}),
+    ]
     assert first_tools(played) == {
         "easy": {"cheap": 0.0, "medium": 0.5, "strong": 0.0},
         "hard": {"cheap": 0.0, "medium": 0.0, "strong": 1.0},

@@ -1,4 +1,4 @@
-"""Domains: golden calls that prove an assignment, success by the database, and a desk that tells what it refuses."""
+"""Domains: golden calls that prove an assignment, success by the database, a desk that tells refusals."""
 
 from __future__ import annotations
 
@@ -127,7 +127,9 @@ def at_desk(assignment: Assignment = TIDY) -> DomainDesk:
     return desk
 
 
-def turn(desk: DomainDesk, *calls: Call, content: str = "", mistakes: tuple[str, ...] = ()) -> Observed:
+def turn(
+    desk: DomainDesk, *calls: Call, content: str = "", mistakes: tuple[str, ...] = ()
+) -> Observed:
     return desk.step(Spoken(content, 0, calls, mistakes, content))
 
 
@@ -227,7 +229,10 @@ def test_the_library_keeps_its_own_rules() -> None:
     database = copy.deepcopy(dict(assignment_in(problem).database))
     book = next(key for key, own in database["books"].items() if own["lent_to"])
     for call, why in (
-        (Call("lend_book", {"book_id": book, "member_id": [*database["members"]][0]}), "is lent to"),
+        (
+            Call("lend_book", {"book_id": book, "member_id": next(iter(database["members"]))}),
+            "is lent to",
+        ),
         (Call("move_book", {"book_id": book, "shelf": "A1"}), "is lent to"),
         (Call("lend_book", {"book_id": "b0", "member_id": "m0"}), "there is no b0 among the books"),
     ):

@@ -28,8 +28,8 @@ class Problems(Table):
 
     source: str = ""
     """A built-in task (`calculator`, `chain`, `countdown`, `greetings`, `orchestrator`, `sums`,
-    `tau2-mock`, `toolscale`), a .jsonl, .csv or .parquet file, the first two also with .gz behind, `hub:owner/name` for a data set of the hub
-    (extra `data`),
+    `tau2-mock`, `toolscale`), a .jsonl, .csv or .parquet file, the first two also with .gz behind,
+    `hub:owner/name` for a data set of the hub (extra `data`),
     `reasoning-gym:TASK` (extra `reasoning-gym`), `file.py:function`, or `stage:NAME` for what an earlier
     stage `select` kept."""
     options: dict[str, Any] = {}

@@ -105,7 +105,9 @@ def _wish(preference: Mapping[str, float] | None, tools: Sequence[str]) -> list[
             near = nearest(name, known)
             raise RewardError(
                 f'reward "orchestra": a preference weighs "{legible(name)}"; there are {", ".join(known)}',
-                f'did you mean "{near}"?' if near else "it weighs tools by name, outcome, cost and latency",
+                f'did you mean "{near}"?'
+                if near
+                else "it weighs tools by name, outcome, cost and latency",
             )
     return [float((preference or {}).get(name, 0.0)) for name in known]
 

@@ -2,7 +2,7 @@
 
 ToolOrchestra (arXiv:2511.21689), section 3.1: whatever can be called is a name, a description and a schema,
 and what it charges and how long it takes stands in its description. A problem may have its own table, with
-some of the tools, at its own prices and by other names, so that a policy has to read and cannot know by heart.
+some of the tools, at its own prices and by other names: a policy has to read, and cannot know by heart.
 
     columns of a problem, all of them optional:
     tools       the names of the tools that it offers
@@ -33,8 +33,11 @@ LONGEST_SEEN = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What a tool charges. cents: for a call. cents_read, cents_written: for a thousand tokens that a
-    model reads and writes. seconds: how long a call takes on the simulated clock; None: as long as it does."""
+    """What a tool charges.
+
+    cents: for a call. cents_read, cents_written: for a thousand tokens that a model reads and writes.
+    seconds: how long a call takes on the simulated clock; None: as long as it does.
+    """
 
     cents: float = 0.0
     cents_read: float = 0.0
@@ -202,7 +205,8 @@ def _changed(price: Price, numbers: Mapping[str, float], problem: Problem) -> Pr
     for name in numbers:
         if name not in known:
             raise DataError(
-                f'problem {problem.id!r} has a price "{legible(name)}"', f"there are {listed(known)}"
+                f'problem {problem.id!r} has a price "{legible(name)}"',
+                f"there are {listed(known)}",
             )
     return replace(price, **numbers)
 

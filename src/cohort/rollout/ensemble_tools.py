@@ -1,7 +1,7 @@
 """Tools that are no functions: a model behind an OpenAI-compatible URL, and Python in the sandbox.
 
-A service that cannot be reached is nobody's mistake: the tool raises Broken, and the episode is a failure that
-is counted and never a reward of 0. A program that fails is the caller's, who is told what it printed.
+A service that cannot be reached is nobody's mistake: the tool raises Broken, and the episode is a failure
+that is counted and never a reward of 0. A program that fails is the caller's, who is told what it printed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CODE = {
 LONGEST_PRINTED = 4_000
 
 
-def model_tool(  # noqa: PLR0913  # what a model is asked with
+def model_tool(
     name: str,
     description: str,
     *,
@@ -44,8 +44,8 @@ def model_tool(  # noqa: PLR0913  # what a model is asked with
 ) -> Tool:
     """A model that answers questions, at temperature 0.
 
-    url: ends before `/chat/completions`. key_variable: the environment variable whose content is sent as a
-    bearer token. deadline_seconds: for an answer, retries included. Raises RewardError for a URL that is none.
+    url: ends before `/chat/completions`. key_variable: the environment variable whose content is sent as
+    a bearer token. deadline_seconds: for an answer, retries included. Raises RewardError for a bad URL.
     """
     patience = Patience(
         deadline_seconds=deadline_seconds, attempt_seconds=deadline_seconds, retry_budget=2, concurrency=1

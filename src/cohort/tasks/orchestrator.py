@@ -107,9 +107,7 @@ class Orchestrator:
         """A random conversation about each problem of a step, in the right form; it follows from the key."""
         problems = self.batch(seed=seed, purpose="demonstrations", step=step, count=count)
         generators = [keyed.generator(seed, "orchestrator", "turns", step, i) for i in range(count)]
-        return [
-            self._conversation(*both) for both in zip(problems, generators, strict=True)
-        ]
+        return [self._conversation(*both) for both in zip(problems, generators, strict=True)]
 
     def held_out(self) -> list[Problem]:
         """The held-out problems, the same for every seed."""
@@ -123,14 +121,28 @@ class Orchestrator:
         """Words as whole pieces and numbers by digit, so that prices can be read that were never seen."""
         names = ALIASES if self.aliases else REACH
         said = ["ask ", "say ", GIVE_UP, "-> ", FAILED, NO_SUCH, UNREAD, "\n"]
-        return [*KINDS, *names, *WORDS.values(), *said, *"0123456789", ": ", ", ", "; ", " ", "c ", "s"]
+        return [
+            *KINDS,
+            *names,
+            *WORDS.values(),
+            *said,
+            *"0123456789",
+            ": ",
+            ", ",
+            "; ",
+            " ",
+            "c ",
+            "s",
+        ]
 
     def _draw(self, generator: np.random.Generator) -> Problem:
         kind = self.kinds[int(generator.integers(len(self.kinds)))]
         wants = self.preferences[int(generator.integers(len(self.preferences)))]
         order = generator.permutation(3)
         bands = ORDERS[self.prices] or [int(place) for place in order]
-        prices = {tool: self._price(generator, band) for tool, band in zip(REACH, bands, strict=True)}
+        prices = {
+            tool: self._price(generator, band) for tool, band in zip(REACH, bands, strict=True)
+        }
         seconds = dict(zip(REACH, (int(n) + 1 for n in generator.permutation(9)), strict=False))
         answer = f"{int(generator.integers(100)):02d}"
         harder = bool(generator.random() < self.harder_share) and kind != KINDS[-1]

@@ -19,8 +19,8 @@ Episodes = Sequence[Mapping[str, Any] | None]
 def fitting_tool(columns: Mapping[str, Any]) -> str:
     """The tool that a problem asks for, as it looks.
 
-    Where only the outcome matters, the strong one, which is always right; else the cheapest or fastest of those
-    that solve problems which look so.
+    Where only the outcome matters, the strong one, which is always right; else the cheapest or fastest of
+    those that solve problems which look so.
     """
     if columns["wants"] == "outcome":
         return max(REACH, key=lambda tool: REACH[tool])
@@ -31,7 +31,9 @@ def fitting_tool(columns: Mapping[str, Any]) -> str:
 
 def solved(*, episodes: Episodes, **_: object) -> list[float | None]:
     """1.0 where the right answer was given, else 0.0."""
-    return [None if facts is None else float(bool(facts.get("outcome"))) for facts in _facts(episodes)]
+    return [
+        None if facts is None else float(bool(facts.get("outcome"))) for facts in _facts(episodes)
+    ]
 
 
 def spent(*, episodes: Episodes, **_: object) -> list[float | None]:
@@ -63,7 +65,9 @@ def fitting(
 ) -> list[float | None]:
     """1.0 where the first tool that was asked is the fitting one."""
     names = ("kind", "wants", "prices", "seconds")
-    rows = [dict(zip(names, row, strict=True)) for row in zip(kind, wants, prices, seconds, strict=True)]
+    rows = [
+        dict(zip(names, row, strict=True)) for row in zip(kind, wants, prices, seconds, strict=True)
+    ]
     return [
         None if facts is None else float(facts.get("first") == fitting_tool(row))
         for facts, row in zip(_facts(episodes), rows, strict=True)
@@ -73,7 +77,8 @@ def fitting(
 def _first(tool: str) -> Callable[..., list[float | None]]:
     def first(*, episodes: Episodes, **_: object) -> list[float | None]:
         return [
-            None if facts is None else float(facts.get("first") == tool) for facts in _facts(episodes)
+            None if facts is None else float(facts.get("first") == tool)
+            for facts in _facts(episodes)
         ]
 
     first.__doc__ = f"1.0 where the {tool} tool was asked first."

@@ -1,11 +1,11 @@
 """The task "tau2-mock": the mock domain of tau2-bench, read from a folder of its data.
 
-The folder has `db.json`, `tasks.json` and `policy_solo.md` (or `policy.md`); none of it comes with Cohort. The
-operations are written here after what its tasks call. There is no simulated user: the request is a task's
-ticket, or what its user was to bring about; what was said earlier stands before it, without its calls. An
-attempt is judged by the database at the end, and where a task says so (`ACTION`) also by the calls that were
-made. Assertions in words and on the user's own device are not asked. A task that cannot be judged so is left
-out, and `left_out` says why.
+The folder has `db.json`, `tasks.json` and `policy_solo.md` (or `policy.md`); none of it comes with Cohort.
+The operations are written here after what its tasks call. There is no simulated user: the request is a
+task's ticket, or what its user was to bring about; what was said earlier stands before it, without its calls.
+An attempt is judged by the database at the end, and where a task says so (`ACTION`) also by the calls that
+were made. Assertions in words and on the user's own device are not asked. A task that cannot be judged so is
+left out, and `left_out` says why.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The task "toolscale": errands at a desk with a database, told in words and done by calling tools.
 
-Its problems are drawn from a domain (see `toolscale_domain`); each is proved sound as it is drawn. Prompts are
-chats, so it is for models with a chat template, and the stage says how calls are written.
+Its problems are drawn from a domain (see `toolscale_domain`); each is proved sound as it is drawn. Prompts
+are chats, so it is for models with a chat template, and the stage says how calls are written.
 
     system      You work at the desk of a library. ...
     user        Lend Tides to Ann; put Glass on shelf B1

@@ -1,7 +1,8 @@
 """An agent at work on a database: every call of a tool is answered, and a turn without one ends the episode.
 
-The prompt is a chat. What a tool returns is shown as JSON, and what it refuses as an error, since an agent that
-is told can do better. Calls that cannot be read and tools that do not exist are answered likewise and counted.
+The prompt is a chat. What a tool returns is shown as JSON, and what it refuses as an error, since an agent
+that is told can do better. Calls that cannot be read, and tools that do not exist, are answered likewise and
+counted.
 """
 
 from __future__ import annotations

@@ -116,7 +116,9 @@ def _sorted(data: object) -> object:
     if isinstance(data, Mapping):
         return {str(key): _sorted(value) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
-        return sorted((_sorted(value) for value in data), key=lambda v: json.dumps(v, sort_keys=True))
+        return sorted(
+            (_sorted(value) for value in data), key=lambda v: json.dumps(v, sort_keys=True)
+        )
     return float(data) if isinstance(data, int) and not isinstance(data, bool) else data
 
 

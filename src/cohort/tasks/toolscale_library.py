@@ -111,7 +111,8 @@ def drawn_database(generator: np.random.Generator, books: int = 6, members: int 
             for key, title in zip(ids, titles, strict=True)
         },
         "members": {
-            key: {"id": key, "name": name, "books": []} for key, name in zip(own, names, strict=True)
+            key: {"id": key, "name": name, "books": []}
+            for key, name in zip(own, names, strict=True)
         },
     }
     for member in own[:-1]:
@@ -128,7 +129,9 @@ def drawn(generator: np.random.Generator, name: str, errands: int) -> Assignment
     while len(golden) < errands:
         kind = _one(generator, tuple(ERRANDS))
         made = ERRANDS[kind](left, generator)
-        if made is None or any(made[0].arguments["book_id"] == c.arguments["book_id"] for c in golden):
+        if made is None or any(
+            made[0].arguments["book_id"] == c.arguments["book_id"] for c in golden
+        ):
             continue
         done(LIBRARY, made[0], left)
         golden.append(made[0])
@@ -170,7 +173,9 @@ def _returning(database: Database, generator: np.random.Generator) -> Errand:
     if not lent:
         return None
     book = _one(generator, lent)
-    return Call("take_back_book", {"book_id": book}), f"take back {database['books'][book]['title']}"
+    return Call(
+        "take_back_book", {"book_id": book}
+    ), f"take back {database['books'][book]['title']}"
 
 
 def _moving(database: Database, generator: np.random.Generator) -> Errand:

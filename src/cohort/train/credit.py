@@ -118,7 +118,9 @@ def _reason(group: Group, algorithm: Algorithm) -> str:
         return ""
     rewards = _double([group.rewards[r] or 0.0 for r in counted])
     alike = torch.zeros(len(counted), dtype=torch.long)
-    one = Scored(rewards=rewards, group=alike, lengths=alike + 1, rollout=torch.arange(len(counted)))
+    one = Scored(
+        rewards=rewards, group=alike, lengths=alike + 1, rollout=torch.arange(len(counted))
+    )
     return "" if bool(algorithm.of("groups")(one, algorithm.values)[0]) else "flat"
 
 
