@@ -58,7 +58,7 @@ def many(count: int = 300, **options: object) -> list[Problem]:
 
 
 def test_a_conversation_costs_what_the_table_says() -> None:
-    seen, facts, over = play(like(kind="middling"), "ask cheap", "ask medium", "say 17")
+    seen, facts, over = play(like(kind="middling"), "ask cheap", "ask medium", "done")
     assert seen[:2] == ["-> failed\n", "-> 17\n"]
     assert facts == {
         "calls": {"cheap": 1, "medium": 1, "strong": 0},
@@ -90,10 +90,12 @@ def test_what_is_harder_than_it_looks_is_answered_wrongly_and_the_same_by_all_me
 
 
 @pytest.mark.parametrize(
-    ("turn", "solved"), [("say 17", True), ("say 18", False), ("give up", False)]
+    ("asked", "solved"),
+    [(["medium"], True), (["cheap", "medium"], True), (["medium", "cheap"], False), ([], False)],
 )
-def test_an_answer_ends_the_episode(turn: str, solved: bool) -> None:
-    _, facts, over = play(EASY, turn)
+def test_the_answer_is_what_was_shown_last(asked: list[str], solved: bool) -> None:
+    asks = [f"ask {tool}" for tool in asked]
+    _, facts, over = play(like(kind="middling"), *asks, "done")
     assert over
     assert facts["outcome"] is solved
 
@@ -103,8 +105,8 @@ def test_an_answer_ends_the_episode(turn: str, solved: bool) -> None:
     [
         ("ask clever", "-> no such tool\n"),
         ("ask  cheap", "-> not understood\n"),
-        ("say 7", "-> not understood\n"),
-        ("ask cheap say 17", "-> not understood\n"),
+        ("done.", "-> not understood\n"),
+        ("ask cheap done", "-> not understood\n"),
         ("", "-> not understood\n"),
     ],
 )
@@ -217,7 +219,7 @@ def test_demonstrations_replay_as_they_are_and_ask_every_tool_as_often() -> None
 def test_the_vocabulary_spells_everything_that_is_said_and_shown(aliases: bool) -> None:
     task = Orchestrator(aliases=aliases, preferences=["outcome", "cost", "time"])
     tokenizer = new_tokenizer(task.vocabulary())
-    spoken = ["-> not understood\n", "-> no such tool\n", "give up"]
+    spoken = ["-> not understood\n", "-> no such tool\n"]
     for one in task.demonstrations(seed=1, step=1, count=64):
         turns = [part for both in one.earlier for part in both]
         spoken += [str(one.problem.prompt), *turns, one.completion]
@@ -243,7 +245,7 @@ def test_the_fitting_tool_follows_difficulty_price_and_preference(columns, tool)
 
 
 def test_measures_say_what_was_done() -> None:
-    _, facts, _ = play(EASY, "ask medium", "say 17")
+    _, facts, _ = play(EASY, "ask medium", "done")
     given = {name: [value] for name, value in EASY.columns.items()}
     episode = {"turns": [], "facts": facts}
     said = {name: measure(episodes=[episode], **given)[0] for name, measure in MEASURES.items()}  # type: ignore[index]

@@ -95,9 +95,10 @@ class _Bill:
 
 
 def is_right(problem: Problem, said: str) -> bool:
-    """Whether an answer is that of the column `answer`, as the rule `correct` has it."""
-    (value,) = correct(completions=[said], answer=[problem.columns.get("answer")])
-    return value == 1.0
+    """Whether an answer is the column `answer`, as it is or as the rule `correct` finds it in a text."""
+    answer = problem.columns.get("answer")
+    (value,) = correct(completions=[said], answer=[answer])
+    return said.strip() == str(answer) or value == 1.0
 
 
 @final

@@ -1,14 +1,14 @@
 """The task "orchestrator": which tool to ask, when tools differ in what they solve, cost and take.
 
 ToolOrchestra (arXiv:2511.21689) in miniature. A problem says how hard it looks, what every tool charges,
-how long it takes, and what matters to whoever asks: nothing else in it is of use, since the answer is a
-number that only tools know. Demonstrations ask tools at random, in the right form: which of them pays is
-left to be found out. Tools are asked, and their answers seen, in turns (see `orchestrator_desk`).
+how long it takes, and what matters to whoever asks. There is no more to it: only tools know answers.
+Demonstrations ask tools at random, in the right form: which of them pays is left to be found out. Tools are
+asked, and their answers seen, in turns (see `orchestrator_desk`).
 
     prompt          middling: cheap 07c 3s, medium 21c 5s, strong 64c 9s; cost matters
     turn 1          ask cheap           and it is shown     -> failed
     turn 2          ask medium          and it is shown     -> 17
-    turn 3          say 17
+    turn 3          done
 
 With aliases the tools have other names in every problem, in any order, and the table says what each
 solves: `middling: D hard 64c 9s, A easy 07c 3s, ...`.
@@ -27,8 +27,8 @@ from cohort.errors import DataError, legible
 from cohort.rollout.environments import EnvironmentFactory
 from cohort.tasks.generated import distinct, hold_out, share, whole
 from cohort.tasks.orchestrator_desk import (
+    DONE,
     FAILED,
-    GIVE_UP,
     KINDS,
     NO_SUCH,
     REACH,
@@ -120,7 +120,7 @@ class Orchestrator:
     def vocabulary(self) -> list[str]:
         """Words as whole pieces and numbers by digit, so that prices can be read that were never seen."""
         names = ALIASES if self.aliases else REACH
-        said = ["ask ", "say ", GIVE_UP, "-> ", FAILED, NO_SUCH, UNREAD, "\n"]
+        said = ["ask ", DONE, "-> ", FAILED, NO_SUCH, UNREAD, "\n"]
         return [
             *KINDS,
             *names,
@@ -181,7 +181,7 @@ class Orchestrator:
         return f"{KINDS[REACH[tool]]} " if self.aliases else ""
 
     def _conversation(self, problem: Problem, generator: np.random.Generator) -> Demonstration:
-        """Ask any tool until one answers, and then say that."""
+        """Ask any tool until one answers, or no call is left."""
         names = problem.columns["names"]
         assert isinstance(names, dict), problem
         turns, said = [], FAILED
@@ -189,7 +189,7 @@ class Orchestrator:
             name = list(names)[int(generator.integers(len(names)))]
             said = answer_of(names[name], problem)
             turns.append((f"ask {name}", shown(said)))
-        return Demonstration(problem, GIVE_UP if said == FAILED else f"say {said}", tuple(turns))
+        return Demonstration(problem, DONE, tuple(turns))
 
 
 def asked_for(problem: Problem, wants: str) -> Problem:

@@ -1,8 +1,9 @@
 """Where the task "orchestrator" is played: tools that cost money and time, asked in turns.
 
-A turn of the policy is `ask NAME`, `say NN` or `give up`. A tool that is asked a problem that looks too
-hard for it says `failed`. A problem may be harder than it looks: then a tool that took it for easy answers
-wrongly, and nobody can tell. Time is simulated: a call takes the seconds of the problem's table, and none.
+A turn of the policy is `ask NAME`, or `done`: then the answer is what the last tool said. A tool that is
+asked a problem that looks too hard for it says `failed`. A problem may be harder than it looks: then a tool
+that took it for easy answers wrongly, and nobody can tell. Time is simulated: a call takes the seconds of the
+problem's table, and none.
 """
 
 from __future__ import annotations
@@ -22,10 +23,9 @@ REACH = {"cheap": 0, "medium": 1, "strong": 2}
 """The tools, and the place among KINDS of the hardest that each solves."""
 
 FAILED, NO_SUCH, UNREAD = "failed", "no such tool", "not understood"
-GIVE_UP = "give up"
+DONE = "done"
 
 _ASK = re.compile(r"ask (\S+)")
-_SAY = re.compile(r"say ([0-9]{2})")
 
 
 def shown(what: str) -> str:
@@ -59,7 +59,7 @@ class Desk:
         """The problem's prompt. Nothing is drawn: what is random of a problem was drawn with it."""
         self._problem = problem
         self._calls = dict.fromkeys(REACH, 0)
-        self._first = ""
+        self._first = self._said = ""
         self._cost = self._seconds = self._mistakes = 0
         assert isinstance(problem.prompt, str), "the problems of the orchestrator are text"
         return problem.prompt
@@ -71,10 +71,9 @@ class Desk:
 
     def step(self, spoken: Spoken) -> Observed:
         """What comes of a turn."""
-        if said := _SAY.fullmatch(spoken.text):
-            return self._over(said[1] == self._problem.columns["answer"])
-        if spoken.text == GIVE_UP:
-            return self._over(False)
+        if spoken.text == DONE:
+            solved = self._said == self._problem.columns["answer"]
+            return Observed(over=True, facts=self._facts() | {"outcome": solved})
         if asked := _ASK.fullmatch(spoken.text):
             return self._asked(asked[1])
         return self._mistaken(UNREAD)
@@ -89,14 +88,12 @@ class Desk:
         self._first = self._first or tool
         self._cost += self._table("prices")[tool]
         self._seconds += self._table("seconds")[tool]
-        return Observed(shown(answer_of(tool, self._problem)), facts=self._facts())
+        self._said = answer_of(tool, self._problem)
+        return Observed(shown(self._said), facts=self._facts())
 
     def _mistaken(self, why: str) -> Observed:
         self._mistakes += 1
         return Observed(shown(why), facts=self._facts())
-
-    def _over(self, solved: bool) -> Observed:
-        return Observed(over=True, facts=self._facts() | {"outcome": solved})
 
     def _facts(self) -> dict[str, object]:
         return {

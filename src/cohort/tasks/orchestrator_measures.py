@@ -47,7 +47,7 @@ def waited(*, episodes: Episodes, **_: object) -> list[float | None]:
 
 
 def valid(*, episodes: Episodes, **_: object) -> list[float | None]:
-    """1.0 where every turn was understood and the last one answered, or gave up."""
+    """1.0 where every turn was understood and the last one was `done`."""
     return [
         None if facts is None else float("outcome" in facts and not facts["mistakes"])
         for facts in _facts(episodes)
