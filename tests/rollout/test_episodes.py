@@ -1,5 +1,6 @@
 """Episodes: turns in slots, against single turns, the trainer, and slow or failing environments."""
 
+import itertools
 import time
 
 import numpy as np
@@ -10,10 +11,11 @@ from cohort.data.packing import Family, Member, pack, pack_plain
 from cohort.data.records import Problem
 from cohort.errors import DataError
 from cohort.policy import native
-from cohort.rollout.environments import Observed, Spoken
-from cohort.rollout.episodes import Episodes, Limits, Voice
+from cohort.rollout.environments import Observed
+from cohort.rollout.episodes import Episodes, Limits
 from cohort.rollout.request import Request, Sampling
 from cohort.rollout.sampler import sample
+from cohort.rollout.voice import Voice
 from tests.tiny import ENDS, tiny_policy
 
 PROMPTS = ("3 4 5 9", "7", "11 12 13 14 15 16 17")
@@ -52,20 +54,13 @@ class Once(Counting):
         return Observed(over=True)
 
 
-def _voice(policy):
-    def spoken(text, number):
-        return Spoken(text, number)
-
-    return Voice(policy.text, spoken, lambda problem, turns, seen: policy.seen_tokens(seen))
-
-
 def _sampled(policy, factory, sampling=SAMPLING, limits=None, prompts=PROMPTS):
     problems = [Problem(str(n), prompt) for n, prompt in enumerate(prompts)]
     conversation = factory and Episodes(
         factory,
         problems,
         members=sampling.rollouts_per_prompt,
-        voice=_voice(policy),
+        voice=Voice(policy),
         limits=limits or Limits(turn_seconds=20.0),
         key=(1,),
     )
@@ -75,6 +70,13 @@ def _sampled(policy, factory, sampling=SAMPLING, limits=None, prompts=PROMPTS):
 
 def _bits(groups):
     return [[(r.tokens.tolist(), r.logprobs.tolist(), r.stop) for r in group] for group in groups]
+
+
+def _same(one, other):
+    """The same tokens, and the same log-probabilities but for how many lanes shared a product."""
+    for r, s in zip(itertools.chain(*one), itertools.chain(*other), strict=True):
+        assert (r.tokens.tolist(), r.stop) == (s.tokens.tolist(), s.stop)
+        assert np.abs(r.logprobs - s.logprobs).max() < 1e-5
 
 
 @pytest.mark.parametrize("architecture", ["llama", "mistral"])
@@ -117,11 +119,11 @@ def test_what_is_shown_stands_where_the_turns_say():
 @pytest.mark.parametrize("slots", [1, 3, 18])
 def test_slots_and_the_order_of_replies_change_no_rollout(slots, monkeypatch):
     policy, _ = tiny_policy()
-    wanted = _bits(_sampled(policy, Quick)[1])
+    wanted = _sampled(policy, Quick)[1]
     delays = np.random.default_rng(slots)
     monkeypatch.setattr(Counting, "wait", staticmethod(lambda _: 0.02 * delays.random()))
     narrow = Sampling(rollouts_per_prompt=6, max_new_tokens=40, slots=slots)
-    assert _bits(_sampled(policy, Counting, narrow)[1]) == wanted
+    _same(_sampled(policy, Counting, narrow)[1], wanted)
 
 
 def test_greedy_turns_are_those_of_generate():
@@ -172,7 +174,7 @@ def test_turns_and_tokens_have_limits():
     assert all(len(r.episode.turns) <= 2 for group in groups for r in group)
     short = Sampling(rollouts_per_prompt=6, max_new_tokens=8, slots=7)
     groups = _sampled(policy, Counting, short)[1]
-    assert {r.stop for group in groups for r in group} == {"end", "length"}
+    assert "length" in {r.stop for group in groups for r in group}
     assert all(len(r.tokens) <= 8 and r.sampled[-1] for group in groups for r in group)
 
 
@@ -222,4 +224,4 @@ class Awaited(Counting):
 
 def test_environments_may_be_coroutines():
     policy, _ = tiny_policy()
-    assert _bits(_sampled(policy, Awaited)[1]) == _bits(_sampled(policy, Quick)[1])
+    _same(_sampled(policy, Awaited)[1], _sampled(policy, Quick)[1])

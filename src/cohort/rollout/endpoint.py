@@ -70,7 +70,7 @@ class Endpoint:
         """A new base URL."""
         name = secrets.token_hex(16)
         host, port = self._server.server_address[:2]
-        line = Line(name, f"http://{str(host)}:{port}/{name}/v1")
+        line = Line(name, f"http://{host!s}:{port}/{name}/v1")
         self._lines[name] = line
         return line
 
@@ -180,7 +180,9 @@ def _wrong(request: Any) -> str:
         return "messages is a list of objects with a role and a content"
     for name, allowed in ONLY.items():
         if request.get(name) not in allowed:
-            return f"{name} would change what is sampled, and the stage's recipe says how that is done"
+            return (
+                f"{name} would change what is sampled, and the stage's recipe says how that is done"
+            )
     return ""
 
 

@@ -65,8 +65,10 @@ class Observed:
 
 
 class Environment(Protocol):
-    """What every environment has. It may also have `state_hash() -> str`, which must be equal for all
-    members of a group after `reset`, `close()`, and `protocol`, the version of this protocol."""
+    """What every environment has. It may also have `tools` (after `reset`; of type Tool, or entries of a
+    chat template's `tools`), which a chat's template is told of; `state_hash() -> str`, which must be equal
+    for all members of a group after `reset`; `close()`; `quick`, True where it never waits for
+    anything; and `protocol`, the version of this protocol."""
 
     def reset(self, problem: Problem, seed: int) -> Prompt | Awaitable[Prompt]:
         """The prompt of the episode, often that of the problem."""

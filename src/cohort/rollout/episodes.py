@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ from cohort.rollout.environments import (
     Spoken,
 )
 from cohort.rollout.request import Reply
+from cohort.rollout.voice import ToolEntries, Voice, entries_of
 
 Tokens = NDArray[np.int32]
 NOTHING: Tokens = np.zeros(0, dtype=np.int32)
@@ -48,23 +50,16 @@ class Limits:
     episode_seconds: float = math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """The model's side of a conversation. text: of a turn's tokens. spoken: a turn's text with the calls
-    in it. shown: tokens of what is shown after an answer's tokens so far, given its problem and what it
-    has said and seen until then."""
-
-    text: Callable[[Tokens], str]
-    spoken: Callable[[str, int], Spoken]
-    shown: Callable[[Problem, Sequence[Turn], Prompt], Tokens]
-
-
 @dataclass(slots=True)
 class _Open:
-    """An episode that goes on. told: tokens of its turns so far, shown ones included."""
+    """An episode that goes on. told: tokens of its turns so far, shown ones included. messages: of a
+    chat, all of them until the turn that was spoken last, which ended with the token `last`."""
 
     environment: Environment | None
     began: float
+    messages: list[Mapping[str, Any]] = field(default_factory=list)
+    spoken: Spoken | None = None
+    last: int = 0
     turns: list[Turn] = field(default_factory=list)
     told: int = 0
     facts: dict[str, object] = field(default_factory=dict)
@@ -90,11 +85,12 @@ class Episodes:
         self._ready: list[Reply] = []
         self._calling: Calling[tuple[int, int]] = Calling(at_once)
         self._open: dict[tuple[int, int], _Open] = {}
-        self.problems = [
-            self._reset(factory, number, problem, members, key)
-            for number, problem in enumerate(problems)
-        ]
+        begun = [self._reset(factory, n, p, members, key) for n, p in enumerate(problems)]
+        self.problems = [problem for problem, _ in begun]
         """The problems with the prompts that their environments gave."""
+        self.prompts = [voice.prompt(problem, tools) for problem, tools in begun]
+        """The same as tokens, as the policy sees them: int32 [p] each."""
+        self._tools = [tools for _, tools in begun]
 
     def _reset(
         self,
@@ -103,10 +99,10 @@ class Episodes:
         problem: Problem,
         members: int,
         key: tuple[keyed.Part, ...],
-    ) -> Problem:
-        """Environments for the members of a group; the problem with the prompt that they agree on."""
+    ) -> tuple[Problem, ToolEntries]:
+        """Environments for the members of a group; the prompt and the tools that they agree on."""
         seed = keyed.digest(*key, "environment", problem.id) % 2**63
-        starts: dict[str, tuple[Prompt, int]] = {}
+        starts: dict[str, tuple[int, Prompt, ToolEntries]] = {}
         for member in range(members):
             own = _Open(None, time.monotonic())
             self._open[number, member] = own
@@ -116,24 +112,27 @@ class Episodes:
             if isinstance(start, Failed):
                 own.failure = start.kind, start.reason
                 continue
-            own.environment, prompt, state = start
-            starts.setdefault(json.dumps([prompt, str(state)]), (prompt, member))
+            own.environment, prompt, tools, state = start
+            own.messages = [] if isinstance(prompt, str) else list(prompt)
+            starts.setdefault(json.dumps([prompt, tools, str(state)]), (member, prompt, tools))
         if len(starts) > 1:
-            (_, one), (_, other), *_ = starts.values()
+            (one, *_), (other, *_), *_ = starts.values()
             raise DataError(
                 f"members {one} and {other} of problem {problem.id!r} start differently",
                 "an environment's reset must depend on the problem and the seed alone",
             )
-        return replace(problem, prompt=next(iter(starts.values()))[0]) if starts else problem
+        if not starts:
+            return problem, ()
+        _, prompt, tools = next(iter(starts.values()))
+        return replace(problem, prompt=prompt), tools
 
     def spoke(self, request: int, member: int, tokens: Tokens) -> None:
         """See request.Conversation."""
         own = self._open[request, member]
         turn = tokens[own.told :]
-        text = self._voice.text(turn)
-        spoken = self._voice.spoken(text, len(own.turns))
-        own.turns.append(Turn(len(turn), text=text, mistakes=spoken.mistakes))
-        own.told = len(tokens)
+        spoken = self._voice.heard(turn, len(own.turns))
+        own.turns.append(Turn(len(turn), text=spoken.text, mistakes=spoken.mistakes))
+        own.told, own.spoken, own.last = len(tokens), spoken, int(tokens[-1])
         environment = own.environment
         if environment is None:
             self._reply(request, member, "failed")
@@ -169,11 +168,13 @@ class Episodes:
         elif time.monotonic() - own.began > self._limits.episode_seconds:
             self._reply(request, member, "time")
         else:
-            shown = self._voice.shown(self.problems[request], own.turns, answer.seen)
-            seen = answer.seen if isinstance(answer.seen, str) else json.dumps(answer.seen)
-            own.turns[-1] = replace(last, observed=len(shown), seen=seen)
-            own.told += len(shown)
-            self._ready.append(Reply(request, member, shown))
+            assert own.spoken is not None, "an answer to a turn that nobody spoke"
+            shown = self._voice.shown(
+                own.messages, own.spoken, answer.seen, own.last, self._tools[request]
+            )
+            own.turns[-1] = replace(last, observed=len(shown.tokens), seen=shown.text)
+            own.told += len(shown.tokens)
+            self._ready.append(Reply(request, member, shown.tokens))
 
     def _reply(self, request: int, member: int, stop: StopReason) -> None:
         self._ready.append(Reply(request, member, NOTHING, stop))
@@ -184,7 +185,7 @@ class Episodes:
         turns = list(own.turns)
         if len(tokens) > own.told or not turns:  # cut within a turn
             rest = tokens[own.told :]
-            turns.append(Turn(len(rest), text=self._voice.text(rest)))
+            turns.append(Turn(len(rest), text=self._voice.heard(rest, len(turns)).text))
         elif turns[-1].observed:  # there was no room for what it was to be shown
             turns[-1] = replace(turns[-1], observed=0, seen="")
         _closed(own.environment)
@@ -199,8 +200,8 @@ class Episodes:
 
 def _begun(
     factory: EnvironmentFactory, problem: Problem, seed: int
-) -> tuple[Environment, Prompt, object]:
-    """An environment after its reset, its prompt, and what it says of its state."""
+) -> tuple[Environment, Prompt, ToolEntries, object]:
+    """An environment after its reset, its prompt and tools, and what it says of its state."""
     environment = factory()
     version = getattr(environment, "protocol", VERSION)
     if version != VERSION:
@@ -208,8 +209,9 @@ def _begun(
     prompt = settled(environment.reset(problem, seed))
     if not isinstance(prompt, str):
         prompt = tuple(dict(message) for message in prompt)
+    tools = entries_of(getattr(environment, "tools", ()))
     state = getattr(environment, "state_hash", None)
-    return environment, prompt, "" if state is None else settled(state())
+    return environment, prompt, tools, "" if state is None else settled(state())
 
 
 def _observed(environment: Environment, spoken: Spoken) -> Observed:

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cohort.config.environments import Environment
 from cohort.config.lookup import nearest
 from cohort.data import keyed
 from cohort.data.imported import import_function, is_function
-from cohort.data.records import Group, Problem, Turn
+from cohort.data.records import Group, Problem
 from cohort.errors import RecipeError, legible
 from cohort.policy.policy import Policy
-from cohort.rollout.environments import EnvironmentFactory, Prompt, Spoken
-from cohort.rollout.episodes import Episodes, Limits, Voice
+from cohort.rollout.environments import EnvironmentFactory
+from cohort.rollout.episodes import Episodes, Limits
 from cohort.rollout.request import Request, Sampling
 from cohort.rollout.sampler import sample
+from cohort.rollout.tool_environment import ToolEnvironment
+from cohort.rollout.tools import tools_of
+from cohort.rollout.voice import Voice
 from cohort.tasks.problems import ProblemSource
 
 
@@ -45,6 +45,8 @@ class Talk:
 def load_talk(options: Environment, source: ProblemSource, base: Path) -> Talk:
     """What a stage's `environment` names. Raises RecipeError."""
     known = getattr(source, "environments", {})
+    if options.tools or not options.name:
+        return Talk(_with_tools(options, base), options)
     if options.name in known:
         factory = known[options.name]
     elif is_function(options.name):
@@ -57,6 +59,22 @@ def load_talk(options: Environment, source: ProblemSource, base: Path) -> Talk:
             f'did you mean "{near}"?' if near else 'name one of your own: "file.py:Class"',
         )
     return Talk(functools.partial(factory, **options.arguments), options)
+
+
+def _with_tools(options: Environment, base: Path) -> EnvironmentFactory:
+    """What answers calls of a stage's tools. Raises RecipeError."""
+    if options.name or not options.tools:
+        raise RecipeError(
+            "an environment has a name or tools, and not both",
+            'name = "file.py:Class" makes an environment; tools = ["file.py:function"] are enough',
+        )
+    if options.calls == "none":
+        raise RecipeError(
+            "there are tools, and the policy has no form of calls",
+            'add calls = "auto", which reads it from the chat template, or name one',
+        )
+    tools = tools_of(import_function(name, base, RecipeError)[1] for name in options.tools)
+    return functools.partial(ToolEnvironment, tools, **options.arguments)
 
 
 def answered(
@@ -74,26 +92,19 @@ def answered(
             talk.factory,
             problems,
             members=sampling.rollouts_per_prompt,
-            voice=_voice(policy),
+            voice=Voice(policy, talk.options.calls),
             limits=talk.limits,
             key=key,
             at_once=talk.options.at_once,
         )
         problems = conversation.problems
+    prompts = conversation.prompts if conversation else map(policy.prompt_tokens, problems)
     requests = [
-        Request(problem.id, policy.prompt_tokens(problem), (*key, problem.id))
-        for problem in problems
+        Request(problem.id, prompt, (*key, problem.id))
+        for problem, prompt in zip(problems, prompts, strict=True)
     ]
     answers = sample(policy, requests, sampling, conversation=conversation)
     return [
         Group(problem, request.prompt, tuple(rollouts))
         for problem, request, rollouts in zip(problems, requests, answers, strict=True)
     ]
-
-
-def _voice(policy: Policy) -> Voice:
-    def shown(problem: Problem, turns: Sequence[Turn], seen: Prompt) -> NDArray[np.int32]:
-        assert isinstance(seen, str), "chats are shown by their template"
-        return policy.seen_tokens(seen)
-
-    return Voice(policy.text, lambda text, number: Spoken(text, number, content=text), shown)
