@@ -16,6 +16,7 @@ solves: `middling: D hard 64c 9s, A easy 07c 3s, ...`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
@@ -166,7 +167,7 @@ class Orchestrator:
         return Problem(f"orchestrator:{prompt[:-1]}={answer}{'!' * harder}", prompt, columns)
 
     def _price(self, generator: np.random.Generator, band: int) -> int:
-        known = [price for price in range(*BANDS[band]) if _is_unseen(price) is self.unseen_prices]
+        known = _prices(band, self.unseen_prices)
         return known[int(generator.integers(len(known)))]
 
     def _names(self, generator: np.random.Generator) -> dict[str, str]:
@@ -201,9 +202,13 @@ def asked_for(problem: Problem, wants: str) -> Problem:
     return Problem(problem.id.replace(was[:-1], now[:-1]), prompt, columns)
 
 
-def _is_unseen(price: int) -> bool:
-    """Whether a price is of the fifth that is kept from training."""
-    return keyed.digest("never asked", price) % 5 == 0
+@functools.cache
+def _prices(band: int, unseen: bool) -> tuple[int, ...]:
+    """The prices of a band: those of the fifth that is kept from training, or the others."""
+    every = range(*BANDS[band])
+    return tuple(
+        price for price in every if (keyed.digest("never asked", price) % 5 == 0) is unseen
+    )
 
 
 def _some_of(option: str, values: object, known: Sequence[str]) -> tuple[str, ...]:
