@@ -27,8 +27,9 @@ class Problems(Table):
     """Where problems come from. `problems = "chain"` is short for `problems = { source = "chain" }`."""
 
     source: str = ""
-    """A built-in task (`calculator`, `chain`, `countdown`, `greetings`, `sums`), a .jsonl, .csv or .parquet
-    file, the first two also with .gz behind, `hub:owner/name` for a data set of the hub (extra `data`),
+    """A built-in task (`calculator`, `chain`, `countdown`, `greetings`, `orchestrator`, `sums`,
+    `tau2-mock`, `toolscale`), a .jsonl, .csv or .parquet file, the first two also with .gz behind,
+    `hub:owner/name` for a data set of the hub (extra `data`),
     `reasoning-gym:TASK` (extra `reasoning-gym`), `file.py:function`, or `stage:NAME` for what an earlier
     stage `select` kept."""
     options: dict[str, Any] = {}

@@ -25,9 +25,12 @@ from cohort.tasks.countdown import Countdown
 from cohort.tasks.finite import Finite
 from cohort.tasks.generated import make_task
 from cohort.tasks.greetings import Greetings
+from cohort.tasks.orchestrator import Orchestrator
 from cohort.tasks.reasoning_gym import ReasoningGym
 from cohort.tasks.reasoning_gym_items import PREFIX
 from cohort.tasks.sums import Sums
+from cohort.tasks.tau2_mock import Tau2Mock
+from cohort.tasks.toolscale import ToolScale
 
 
 class ProblemSource(Protocol):
@@ -66,7 +69,10 @@ BUILT_IN: dict[str, Callable[..., ProblemSource]] = {
     "chain": Chain,
     "countdown": Countdown,
     "greetings": Greetings,
+    "orchestrator": Orchestrator,
     "sums": Sums,
+    "tau2-mock": Tau2Mock,
+    "toolscale": ToolScale,
 }
 """The tasks that a recipe may name."""
 

@@ -19,7 +19,6 @@ from cohort.data.records import Group, JudgedStep, Rollout, Score
 from cohort.objective.algorithms import Algorithm
 from cohort.objective.choices_of_credit import Scored
 from cohort.objective.segments import sums
-from cohort.objective.selection import has_signal
 from cohort.objective.shaping import soft_overlong
 
 
@@ -101,7 +100,7 @@ def select(groups: Sequence[Group], algorithm: Algorithm) -> list[Group]:
 
     unscored: no answer has a score (or the greedy one, where it is asked, has none). overlong: all
     with a score were cut, and such are masked. single: only one counts, and it has none to be
-    compared with. flat: equal rewards, where these are left out.
+    compared with. flat: rewards that are equal, or differ too little, where these are left out.
     """
     return [replace(group, discarded=_reason(group, algorithm)) for group in groups]
 
@@ -117,9 +116,12 @@ def _reason(group: Group, algorithm: Algorithm) -> str:
         return "unscored"
     if algorithm.chosen["groups"] == "all":
         return ""
-    rewards = torch.tensor([group.rewards[r] for r in counted], dtype=torch.float64)
-    signal = has_signal(rewards, torch.zeros(len(counted), dtype=torch.long))
-    return "" if bool(signal[0]) else "flat"
+    rewards = _double([group.rewards[r] or 0.0 for r in counted])
+    alike = torch.zeros(len(counted), dtype=torch.long)
+    one = Scored(
+        rewards=rewards, group=alike, lengths=alike + 1, rollout=torch.arange(len(counted))
+    )
+    return "" if bool(algorithm.of("groups")(one, algorithm.values)[0]) else "flat"
 
 
 def _counted(group: Group, algorithm: Algorithm) -> list[int]:
