@@ -206,9 +206,8 @@ def _begun(
     version = getattr(environment, "protocol", VERSION)
     if version != VERSION:
         raise ValueError(f"it speaks protocol {version!r}, and this is {VERSION}")
-    prompt = settled(environment.reset(problem, seed))
-    if not isinstance(prompt, str):
-        prompt = tuple(dict(message) for message in prompt)
+    asked: Any = settled(environment.reset(problem, seed))
+    prompt: Prompt = asked if isinstance(asked, str) else tuple(dict(part) for part in asked)
     tools = entries_of(getattr(environment, "tools", ()))
     state = getattr(environment, "state_hash", None)
     return environment, prompt, tools, "" if state is None else settled(state())

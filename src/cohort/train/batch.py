@@ -106,7 +106,7 @@ def rows_of(
         if answers is not None:
             member = Member(answers[number], offset)
         else:
-            member = Member(rollout.tokens, offset, rollout.episode and rollout.sampled)
+            member = Member(rollout.tokens, offset, rollout.sampled if rollout.episode else None)
         families.setdefault(g, []).append(member)
         offset += len(member.places)
     kept = [Family(groups[g].prompt_tokens, tuple(members)) for g, members in families.items()]
