@@ -160,12 +160,12 @@ def test_a_template_that_leaves_out_a_turn_is_refused() -> None:
 def test_a_template_without_end_tokens_goes_on_behind_the_turn() -> None:
     tokenizer = new_tokenizer(["Q", "A", ": ", "\n", "a", "b"])
     tokenizer.chat_template = (
-        "{% for m in messages %}{{ 'Q' if m.role == 'user' else 'A' }}: {{ m.content }}\n"
-        "{% endfor %}A: "
+        "{% for m in messages %}{{ 'Q' if m.role == 'user' else 'A' }}: {{ m.content }}"
+        "{{ '<end>' if m.role == 'user' }}\n{% endfor %}A: "
     )
     turns = Turns(tokenizer, Chats(tokenizer), [1])
     said = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    assert turns.shown(said, said[:1], "p").text == "\nQ: a\nA: "
+    assert turns.shown(said, said[:1], "p").text == "\nQ: a<end>\nA: "
 
 
 def test_without_control_text_a_prompt_has_the_tokens_that_it_always_had() -> None:

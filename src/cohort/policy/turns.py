@@ -131,8 +131,11 @@ class Turns:
         text = self._chats.text(messages, of, self._tools)
         place = text.rfind(word)
         tail = text[place + len(word) :]
+        called = any("tool_calls" in message for message in messages)
         ends = sorted((tail.find(name), name) for name in self._ends if name in tail)
-        if place < 0 or (not ends and any("tool_calls" in message for message in messages)):
+        if ends and not called and tail[: ends[0][0]].strip():
+            ends = []  # it is another turn's: this one ends without a token
+        if place < 0 or (called and not ends):
             raise ModelError(
                 f"the chat template does not show where the turn before {of} ends",
                 "use a template that shows every turn of the assistant",
