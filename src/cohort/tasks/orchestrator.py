@@ -185,7 +185,8 @@ class Orchestrator:
         """Ask any tool until one answers, or no call is left."""
         names = problem.columns["names"]
         assert isinstance(names, dict), problem
-        turns, said = [], FAILED
+        turns: list[tuple[str, str]] = []
+        said = FAILED
         while said == FAILED and len(turns) < self.asks:
             name = list(names)[int(generator.integers(len(names)))]
             said = answer_of(names[name], problem)
