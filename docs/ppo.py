@@ -23,9 +23,10 @@ from typing import Any
 
 import cohort
 from cohort.config.load import packaged_recipes
-from cohort.config.stages import Evaluate, Problems, Reinforce, Reward
+from cohort.config.stages import Evaluate, Mixture, Reinforce, Reward
 from cohort.objective.algorithms import Algorithm
 from cohort.policy.policy import Policy
+from cohort.report import read
 from cohort.report.statistics import deviation, mean
 from cohort.train import run as train_run
 from cohort.train.evaluate import measure
@@ -88,9 +89,11 @@ def train(folder: Path, side: str, seed: int, changes: Mapping[str, Any]) -> lis
 
 
 def _finished(run: Path) -> bool:
-    """Whether a run is there and whole; half a run is removed."""
-    if (run / "report.html").is_file():
-        return True
+    """Whether a run is there and went to its end; half a run is removed."""
+    if (run / "run.db").is_file():
+        with read.opened(run) as db:
+            if read.facts(db).get("status") == "finished":
+                return True
     shutil.rmtree(run, ignore_errors=True)
     return False
 
@@ -122,7 +125,7 @@ class _Watching:
         self._seen: list[dict[str, float]] = []
         self._options = Evaluate(
             kind="evaluate",
-            problems=Problems(source="chain"),
+            problems=Mixture(source="chain"),
             rewards={"correct": Reward()},
             samples_per_problem=4,
             max_new_tokens=48,

@@ -125,7 +125,7 @@ def _tuned(folder: Path) -> list[str]:
 def _start(folder: Path, seed: int) -> dict[str, Any]:
     """The supervised start of a seed, measured."""
     run = folder / f"start-{seed}"
-    if (run.with_name(f"{run.name}-measured-{SAMPLES}") / "report.html").is_file():
+    if _finished(run.with_name(f"{run.name}-measured-{SAMPLES}")):
         return _measured(run, seed, SAMPLES)
     shutil.rmtree(run, ignore_errors=True)
     for steps in range(BEGIN, MOST, EACH):
@@ -249,9 +249,11 @@ def _tokens(run: Path) -> int:
 
 
 def _finished(run: Path) -> bool:
-    """Whether a run is there and whole; half a run is removed."""
-    if (run / "report.html").is_file():
-        return True
+    """Whether a run is there and went to its end; half a run is removed."""
+    if (run / "run.db").is_file():
+        with read.opened(run) as db:
+            if read.facts(db).get("status") == "finished":
+                return True
     shutil.rmtree(run, ignore_errors=True)
     return False
 
