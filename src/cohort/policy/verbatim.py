@@ -83,19 +83,14 @@ class Verbatim:
         marks = "".join(marked.letters)
         first, *more = re.split(f"(?<=[{marks}])", text) if marks else [text]
         whole = marked.unmarked(first)
-        ids: list[int] | None = (
-            self.following(whole, before) if goes_on else self._after(whole, before)
-        )
+        ids = self.following(whole, before) if goes_on else self._after(whole, before)
         if not more:
             return ids, whole
-        for piece in more:
-            spelled = self._spelled(marked.unmarked(piece), ids[-1] if ids else before)
-            ids = None if spelled is None else ids + spelled
-            if ids is None:
-                break
+        pieces = [marked.unmarked(piece) for piece in more]
         own = self._controls(self._after(text, before))
-        if ids is not None and self._controls(ids) == own:
-            return ids, marked.unmarked(text)
+        whole_ids = self._all_spelled(ids, pieces, before)
+        if whole_ids is not None and self._controls(whole_ids) == own:
+            return whole_ids, marked.unmarked(text)
         spaced = marked.unmarked(text, after=" ")
         ids = self._after(spaced, before)
         if self._controls(ids) != own:
@@ -110,6 +105,17 @@ class Verbatim:
         put before whatever they read; the tokenizer's own where they cannot spell it."""
         spelled = self._spelled(text, before)
         return self._ids(text) if spelled is None else spelled
+
+    def _all_spelled(
+        self, ids: list[int], pieces: Sequence[str], before: int | None
+    ) -> list[int] | None:
+        """These tokens and those of the pieces after them, each spelled; None where one cannot be."""
+        for piece in pieces:
+            more = self._spelled(piece, ids[-1] if ids else before)
+            if more is None:
+                return None
+            ids = ids + more
+        return ids
 
     def _spelled(self, text: str, before: int | None) -> list[int] | None:
         """Tokens that decode to nothing but a text, after a token; None where none are found."""
