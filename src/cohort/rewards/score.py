@@ -5,7 +5,8 @@ one for each step of the answer, `end` being the number of characters of the com
 where the function has `positions = "tokens"`) at which the step ends. What it returns is checked before
 anything is learned from it. No failure ever becomes a 0.0, and no part of a sum the sum: an answer
 for which a function with a weight failed has no total. Where functions could not say, the total is
-the weighted sum of those that could; None where none could.
+the weighted sum of those that could; None where none could. A function of weight 0 is a measure: what
+it says makes no total where functions with a weight say nothing.
 """
 
 from __future__ import annotations
@@ -179,7 +180,8 @@ def _score(said: Sequence[tuple[RewardFunction, Outcome]]) -> Score:
         return Score(None, parts, unsaid=unsaid)
     scored = [(r, o.value) for r, o in said if isinstance(o, Scored)]
     whole = [r.weight * v for r, v in scored if isinstance(v, float) and r.weight]
-    total = [reward.weight * _mean(value) for reward, value in scored]
+    rewarding = any(reward.weight for reward, _ in said)
+    total = [r.weight * _mean(value) for r, value in scored if r.weight or not rewarding]
     return Score(
         total=math.fsum(total) if total else None,
         parts=parts,
