@@ -25,6 +25,7 @@ from cohort.rewards.isolation.asking import Batch
 from cohort.rewards.isolation.runner import Runner
 from cohort.rewards.outcome import Failed, Outcome, Scored, Steps, Unscorable, as_kind
 
+EPISODES = "episodes"
 NOT_ASKED = Unscorable("the reward is for other sources of the mix")
 """What a function says of problems that it is not for."""
 
@@ -157,7 +158,7 @@ def _given(groups: Sequence[Group]) -> dict[str, list[Any]]:
         for problem, rollout in zip(owners, rollouts, strict=True)
     ]
     given["completion_ids"] = [rollout.tokens.tolist() for rollout in rollouts]
-    given["episodes"] = [
+    given[EPISODES] = [
         rollout.episode and told_of(rollout.episode) | {"stop": rollout.stop}
         for rollout in rollouts
     ]
@@ -165,9 +166,12 @@ def _given(groups: Sequence[Group]) -> dict[str, list[Any]]:
 
 
 def _accepted(reward: RewardFunction, given: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
-    """Of everything, what the function's signature names; all of it where it has `**kwargs`."""
-    accepted = given if reward.takes_everything else reward.parameters
-    return {name: given[name] for name in given if name in accepted}
+    """Of everything, what the function's signature names; all of it where it has `**kwargs`, but not
+    `episodes` where there are none."""
+    names = [name for name in given if reward.takes_everything or name in reward.parameters]
+    if EPISODES not in reward.parameters and not any(given[EPISODES]):
+        names = [name for name in names if name != EPISODES]
+    return {name: given[name] for name in names}
 
 
 def _score(said: Sequence[tuple[RewardFunction, Outcome]]) -> Score:
