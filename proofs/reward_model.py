@@ -56,6 +56,7 @@ def recipe(seed: int, *, steps: int) -> Any:
         "problems": f"{ROWS}:stepwise",
         "supervision": "process",
         "separators": [" "],
+        "steps": steps * 5 // 3,
     }
     return read_recipe(
         {
