@@ -14,8 +14,7 @@ above what it held after a step with a model of 0.86 million parameters, so with
 step's phases have peaks of their own (the kernel's mark is set back between them). It is measured with rows
 as long as suit a CPU's cache and with short ones, because a row's activations are the same for both
 methods. Items are counted from their tensors. What is left of a peak is activations, what the sampler
-keeps, and gradients of rows on their way into the sum: one more for the first thread, two for each
-further one. Linux only.
+keeps, and a sum of gradients for each further thread. Linux only.
 """
 
 from __future__ import annotations
@@ -69,10 +68,14 @@ SIDES = {
     "ppo-alone": ALGORITHMS["ppo"].but(beta=0.0),
     "ppo-head": ALGORITHMS["ppo"],
 }
-ROWS = {"rows of 2,048": 0, "rows of 256": 256}
+ROWS = {"rows of 2,048": 0, "rows of 128": 128}
 WIDTH = 26
 PHASES = ("sampling", "before the update", "policy update", "critic update")
-FREES = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+FREES = {
+    "MALLOC_MMAP_THRESHOLD_": "65536",
+    "MALLOC_TRIM_THRESHOLD_": "65536",
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
+}
 """With these, large blocks are pages of their own, given back when they are freed."""
 
 

@@ -29,7 +29,7 @@ from cohort.policy.pretrained import pretrained
 from cohort.rewards.outcome import Scored
 from cohort.rewards.stage_model import StageModel
 from cohort.train.run import train_recipe
-from proofs.reward_model_rows import LARGEST, ranked, stepwise
+from proofs.reward_model_rows import LARGEST, NUMBERS, ranked, stepwise
 
 ROWS = str(Path(__file__).with_name("reward_model_rows.py"))
 LEAST = {"outcome": 0.95, "process": 0.9}
@@ -41,21 +41,22 @@ ASKED = 50
 def recipe(seed: int, *, steps: int) -> Any:
     """The three stages; `steps` of each reward model."""
     new = {"hidden": 128, "layers": 4, "heads": 4, "key_value_heads": 4, "feed_forward": 344}
-    sums = {"source": "chain", "options": {"numbers": 4, "largest": LARGEST, "worked_share": 1.0}}
-    rate = {"schedule": "cosine", "warmup_steps": 20, "beta2": 0.95}
-    common = {"kind": "reward-model", "steps": steps, "optimizer": {"learning_rate": 2e-3, **rate}}
+    options = {"numbers": NUMBERS, "largest": LARGEST, "worked_share": 1.0}
+    sums = {"source": "chain", "options": options, "held_out_problems": 5}
+    rate = {"schedule": "cosine", "warmup_steps": 20}
+    judge = {"learning_rate": 5e-4, "beta2": 0.99, **rate}
+    common = {"kind": "reward-model", "steps": steps, "optimizer": judge, "examples_per_step": 16}
     outcome = {
         "name": "outcome",
         "problems": f"{ROWS}:ranked",
         "loss": "ranking",
-        "examples_per_step": 8,
     }
     process = {
         "name": "process",
         "problems": f"{ROWS}:stepwise",
         "supervision": "process",
         "separators": [" "],
-        "examples_per_step": 16,
+        "steps": steps * 5 // 3,
     }
     return read_recipe(
         {
@@ -66,8 +67,8 @@ def recipe(seed: int, *, steps: int) -> Any:
                 {
                     "kind": "supervised",
                     "problems": sums,
-                    "steps": min(steps, 240),
-                    "optimizer": {"learning_rate": 2e-3, **rate},
+                    "steps": min(steps, 300),
+                    "optimizer": {"learning_rate": 2e-3, "beta2": 0.95, **rate},
                 },
                 {**common, **outcome},
                 {**common, **process},
@@ -125,7 +126,7 @@ def prove(short: bool, seed: int = 1) -> dict[str, Any]:
     """The short form takes few steps, and asks of the folders alone."""
     with tempfile.TemporaryDirectory() as name:
         run = Path(name) / "run"
-        made = recipe(seed, steps=10 if short else 800)
+        made = recipe(seed, steps=10 if short else 1500)
         train_recipe(made, run=run, base=Path.cwd(), name="reward_model", quiet=True)
         found = accuracies(run)
         apart = {name: furthest(run, name) for name in LEAST}

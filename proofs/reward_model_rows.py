@@ -7,29 +7,32 @@ from typing import Any
 from cohort.data import keyed
 from cohort.tasks.chain import Chain
 
-LARGEST = 9
+NUMBERS, LARGEST = 3, 9
+STEPS = NUMBERS - 1
+PROBLEMS = 500
+"""Different ones; each is worked out many times, with other mistakes."""
 
 
-def ranked(count: int = 3000, seed: int = 1) -> list[dict[str, Any]]:
-    """Sums with four answers each, worked out with 0, 1, 2 and 3 wrong steps, in this order."""
+def ranked(count: int = 12000, seed: int = 1) -> list[dict[str, Any]]:
+    """Sums with an answer for each number of wrong steps, from none to all, in this order."""
     rows = []
     for number, problem in enumerate(_problems(count, seed)):
         answers = []
-        for wrong in range(4):
+        for wrong in range(STEPS + 1):
             draw = keyed.generator(seed, "ranked", number, wrong)
-            chosen = set(draw.choice(3, size=wrong, replace=False).tolist())
+            chosen = set(draw.choice(STEPS, size=wrong, replace=False).tolist())
             pieces, _ = _worked(problem, chosen, draw)
             answers.append(f"<think>{' '.join(pieces)}</think>")
         rows.append({"prompt": problem, "answers": answers})
     return rows
 
 
-def stepwise(count: int = 4000, seed: int = 1) -> list[dict[str, Any]]:
+def stepwise(count: int = 12000, seed: int = 1) -> list[dict[str, Any]]:
     """Sums worked out once, each step wrong three times in ten, with the truth of each."""
     rows = []
     for number, problem in enumerate(_problems(count, seed)):
         draw = keyed.generator(seed, "stepwise", number)
-        chosen = {step for step in range(3) if draw.random() < 0.3}
+        chosen = {step for step in range(STEPS) if draw.random() < 0.3}
         pieces, labels = _worked(problem, chosen, draw)
         pieces[0] = f"<think>{pieces[0]}"
         rows.append({"prompt": problem, "steps": pieces, "labels": labels})
@@ -37,9 +40,9 @@ def stepwise(count: int = 4000, seed: int = 1) -> list[dict[str, Any]]:
 
 
 def _problems(count: int, seed: int) -> list[str]:
-    chain = Chain(numbers=4, largest=LARGEST, held_out_problems=5)
-    drawn = chain.batch(seed=seed, purpose="rows", step=1, count=count)
-    return [str(problem.prompt) for problem in drawn]
+    chain = Chain(numbers=NUMBERS, largest=LARGEST, held_out_problems=5)
+    drawn = chain.batch(seed=seed, purpose="rows", step=1, count=min(count, PROBLEMS))
+    return [str(drawn[number % len(drawn)].prompt) for number in range(count)]
 
 
 def _worked(problem: str, wrong: set[int], draw: Any) -> tuple[list[str], list[bool]]:

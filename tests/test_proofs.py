@@ -1,6 +1,6 @@
 """The short form of the proofs that take thousands of cases; `make prove` runs them whole."""
 
-from proofs import critic_gradient, fuzz_data, fuzz_recipes, hybrid_identities
+from proofs import conversations, critic_gradient, fuzz_data, fuzz_recipes, hybrid_identities
 
 
 def test_no_spoilt_recipe_ends_in_a_traceback() -> None:
@@ -23,3 +23,8 @@ def test_with_the_true_values_every_estimate_has_the_exact_gradient() -> None:
 def test_the_hybrid_is_what_it_must_be_at_its_corners() -> None:
     proof = hybrid_identities.prove(short=True, seed=1)
     assert proof["held"] == proof["asked"] == 214, proof["failures"]
+
+
+def test_the_tokens_of_a_conversation_are_what_was_said_and_shown() -> None:
+    proof = conversations.prove(short=True, seed=1)
+    assert proof["held"] == proof["asked"] == 66, proof["failures"]

@@ -32,6 +32,7 @@ NUMBERS = {
     "scalerl": {"ratio_max": 5.0},
     "bnpo": {"density_largest": 1e6},
     "pass-at-k": {"k": 4, "clip_low": 0.2, "clip_high": 0.28},
+    "toolorchestra": {"least_spread": 0.1},  # section 3.3: homogeneity filtering
     "ppo": {"beta": 0.02, "gamma": 1.0, "clip_low": 0.2, "clip_high": 0.2},  # appendix C.4
     "a2c": {"n_steps": 5, "gamma": 0.99},
 }

@@ -26,6 +26,16 @@ def test_large_and_negative_rewards_have_the_same_rule():
     assert selection.has_signal(rewards, I64([0, 0, 1, 1])).tolist() == [False, False, True, True]
 
 
+def test_a_group_is_learned_from_where_its_deviation_is_large_enough():
+    rewards = F64([0.0, 0.099 * 2, 0.0, 0.101 * 2, 0.5, 0.5])
+    group = I64([0, 0, 1, 1, 2, 2])
+    found = selection.has_spread(rewards, group, least=0.1, correction=0)
+    assert found.tolist() == [False, False, True, True, False, False]
+    estimate = selection.has_spread(rewards, group, least=0.1, correction=1)
+    assert estimate.tolist() == [True, True, True, True, False, False]
+    assert not selection.has_spread(F64([0.3, 0.3]), I64([0, 0]), least=0.0, correction=0).any()
+
+
 def test_a_mastered_problem_is_asked_no_more():
     found = selection.not_mastered(F64([0.0, 0.89, 0.9, 1.0]), mastered_at=0.9)
     assert found.tolist() == [True, True, False, False]

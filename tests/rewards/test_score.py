@@ -225,6 +225,15 @@ def test_a_step_that_cannot_be_judged_has_no_reward() -> None:
     assert steps_of([(1, None), (3, 0.0)]) == ((3, 0.0),)
 
 
+def test_a_measure_makes_no_reward_where_the_rewards_say_nothing() -> None:
+    measure = returning([7.0, 7.0])
+    measure = RewardFunction("measure", 0.0, measure.function)
+    (silent,) = score_groups(GROUPS[:1], [returning([None, 2.0]), measure])
+    assert silent.rewards == (None, 2.0)
+    (alone,) = score_groups(GROUPS[:1], [measure])
+    assert alone.rewards == (0.0, 0.0)
+
+
 def test_a_reward_of_weight_0_is_no_reward_of_steps_either() -> None:
     def watched(*, completions: list[str]) -> list[list[tuple[int, float]]]:
         return [[(1, 1.0)] for _ in completions]

@@ -43,6 +43,14 @@ def test_every_group_says_why_nothing_is_learned_from_it():
     assert usual == ["", "unscored", "single", "", ""]
 
 
+def test_a_group_of_too_little_spread_says_nothing():
+    groups = [group([0.5, 0.599], seed=1), group([0.5, 0.73], seed=2)]
+    spread = PLAIN.but(groups="with-spread")
+    assert [one.discarded for one in select(groups, spread)] == ["flat", ""]
+    for changed in ({"least_spread": 0.04}, {"deviation": "sample", "least_spread": 0.06}):
+        assert [one.discarded for one in select(groups, spread.but(**changed))] == ["", ""]
+
+
 def test_a_method_without_a_group_learns_from_a_single_answer():
     alone = select([group([1.0, None], seed=3)], choose("reinforce", {}))
     assert alone[0].discarded == ""

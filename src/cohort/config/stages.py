@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from cohort.config.base import Table
 from cohort.config.critic import Critic
+from cohort.config.environments import Environment
 from cohort.config.optimizer import MOST as MOST
 from cohort.config.optimizer import Count, Fraction
 from cohort.config.optimizer import Optimizer as Optimizer
@@ -26,8 +27,9 @@ class Problems(Table):
     """Where problems come from. `problems = "chain"` is short for `problems = { source = "chain" }`."""
 
     source: str = ""
-    """A built-in task (`chain`, `countdown`, `greetings`, `sums`), a .jsonl, .csv or .parquet file, the first
-    two also with .gz behind, `hub:owner/name` for a data set of the hub (extra `data`),
+    """A built-in task (`calculator`, `chain`, `countdown`, `greetings`, `orchestrator`, `sums`,
+    `tau2-mock`, `toolscale`), a .jsonl, .csv or .parquet file, the first two also with .gz behind,
+    `hub:owner/name` for a data set of the hub (extra `data`),
     `reasoning-gym:TASK` (extra `reasoning-gym`), `file.py:function`, or `stage:NAME` for what an earlier
     stage `select` kept."""
     options: dict[str, Any] = {}
@@ -210,6 +212,18 @@ class Sampled(Stage):
         return {name: _as_table(reward, "weight") for name, reward in value.items()}
 
 
+class Conversing(Sampled):
+    """A stage whose answers may have several turns."""
+
+    environment: Environment | None = None
+    """What answers the policy's turns: a name or a table; without one an answer is one turn."""
+
+    @field_validator("environment", mode="before")
+    @classmethod
+    def _environment_by_name(cls, value: object) -> object:
+        return _as_table(value, "name")
+
+
 class Trained(Stage):
     """A stage that trains the policy."""
 
@@ -235,7 +249,7 @@ class Supervised(Trained):
     """The optimizer of this stage; it starts fresh."""
 
 
-class Reinforce(Sampled, Trained):
+class Reinforce(Conversing, Trained):
     """Group relative policy optimization: sample groups, score them, follow the better answers."""
 
     kind: Literal["reinforce"]
@@ -283,7 +297,7 @@ class Reinforce(Sampled, Trained):
         return {"start": value, "end": value} if is_number else value
 
 
-class Evaluate(Sampled):
+class Evaluate(Conversing):
     """Held-out problems: greedy accuracy, pass@k, and their intervals. Nothing is trained."""
 
     kind: Literal["evaluate"]

@@ -18,10 +18,19 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One answer in a row: its tokens [n], and where they begin in the step's flat arrays."""
+    """One answer in a row: its tokens [n], and where those that were sampled begin in the step's flat
+    arrays. sampled: bool [n], which they are; None: all."""
 
     tokens: NDArray[np.int32]
     offset: int
+    sampled: NDArray[np.bool_] | None = None
+
+    @property
+    def places(self) -> Ints:
+        """Which of the tokens were sampled: [s]."""
+        if self.sampled is None:
+            return np.arange(len(self.tokens))
+        return np.flatnonzero(self.sampled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +124,8 @@ def pack(families: Sequence[Family]) -> Row:
                 suffixes.append((used, inputs, number))
                 tokens.append(member.tokens[:-1])
                 positions.append(np.arange(length, length + inputs))
-            predictors.append(np.concatenate(([last], np.arange(used, used + inputs))))
+            sources = np.concatenate(([last], np.arange(used, used + inputs)))
+            predictors.append(sources[member.places])
             used += inputs
     members = [member for family in families for member in family.members]
     prefix = np.array(prefixes, dtype=np.int64).reshape(-1, 2)
@@ -129,8 +139,8 @@ def pack(families: Sequence[Family]) -> Row:
         suffix_lengths=suffix[:, 1],
         suffix_parent=suffix[:, 2],
         predictor=_joined(predictors),
-        sampled=_joined([member.tokens for member in members]),
-        flat=_joined([np.arange(m.offset, m.offset + len(m.tokens)) for m in members]),
+        sampled=_joined([member.tokens[member.places] for member in members]),
+        flat=_joined([np.arange(m.offset, m.offset + len(m.places)) for m in members]),
     )
 
 
@@ -159,10 +169,10 @@ def pack_plain(families: Sequence[Family]) -> Row:
         suffix_lengths=none,
         suffix_parent=none,
         predictor=_joined(
-            [np.arange(a, a + len(m.tokens)) for a, m in zip(firsts, members, strict=True)]
+            [(a + np.arange(len(m.tokens)))[m.places] for a, m in zip(firsts, members, strict=True)]
         ),
-        sampled=_joined([m.tokens for m in members]),
-        flat=_joined([np.arange(m.offset, m.offset + len(m.tokens)) for m in members]),
+        sampled=_joined([m.tokens[m.places] for m in members]),
+        flat=_joined([np.arange(m.offset, m.offset + len(m.places)) for m in members]),
     )
 
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 Message = Mapping[str, str]
 """One chat message: `role` and `content`."""
 
-StopReason = Literal["end", "length"]
-"""Why a rollout stopped: it sampled an end token, or it was cut at the limit."""
+StopReason = Literal["end", "length", "turns", "time", "failed"]
+"""Why a rollout stopped: it sampled an end token (of an episode: it was over), or it was cut at the limit
+of tokens; of an episode also at that of turns or of time, or because its environment failed."""
 
 
 PART = "mixed_from"
@@ -36,18 +37,61 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """A Problem with an answer worth imitating, for supervised training."""
+    """A Problem with an answer worth imitating, for supervised training.
+
+    earlier: of an episode, the turns before the completion, each with what was shown after it; of these
+    only what was said is imitated.
+    """
 
     problem: Problem
     completion: str
+    earlier: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn of an episode: so many tokens that the policy sampled, and then so many that it was shown.
+
+    text: what was sampled. seen: what was shown. reward: the environment's for this turn, if it gave one.
+    mistakes: what was wrong with calls that could not be read.
+    """
+
+    sampled: int
+    observed: int = 0
+    text: str = ""
+    seen: str = ""
+    reward: float | None = None
+    mistakes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """What a rollout is beside its tokens where it had turns.
+
+    facts: what the environment said of it, by name. failure: the kind of a failure of the machinery and
+    a reason; empty where there was none. seconds: by the clock, tools included.
+    """
+
+    turns: tuple[Turn, ...]
+    facts: Mapping[str, object] = field(default_factory=dict)
+    failure: tuple[str, str] | None = None
+    seconds: float = 0.0
+
+    @property
+    def sampled(self) -> NDArray[np.bool_]:
+        """Which tokens of the rollout the policy sampled: bool [n]."""
+        lengths = [length for turn in self.turns for length in (turn.sampled, turn.observed)]
+        return np.repeat(np.resize([True, False], len(lengths)), lengths)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rollout:
     """One sampled answer: its tokens, the sampler's log-probability of each, and why it stopped.
 
-    tokens: int32 [n], the end token included when it was sampled; n >= 1.
-    logprobs: float32 [n], natural logarithm, at the temperature that was sampled with.
+    tokens: int32 [n], the end token included when it was sampled; n >= 1. Of an episode, those that
+        it was shown are among them.
+    logprobs: float32 [s] of the sampled tokens alone, natural logarithm, at the temperature that was
+        sampled with. s = n but for episodes.
     version: how many optimizer updates the policy had seen when it sampled this.
     temperature: what it was sampled with; the trainer's log-probabilities are taken with the same.
     """
@@ -58,6 +102,14 @@ class Rollout:
     text: str
     version: int = 0
     temperature: float = 1.0
+    episode: Episode | None = None
+
+    @property
+    def sampled(self) -> NDArray[np.bool_]:
+        """Which tokens the policy sampled, and did not read: bool [n]."""
+        if self.episode is None:
+            return np.ones(len(self.tokens), dtype=bool)
+        return self.episode.sampled
 
 
 SCORED, UNSCORABLE = "scored", "unscorable"
@@ -91,7 +143,7 @@ class JudgedStep:
     """A step of an answer that has a reward of its own, and what is made of it.
 
     end: the characters of the answer at which it ends; None where tokens were counted.
-    last_token: the place of its last token among those of the answer.
+    last_token: the place of its last token among those of the answer that were sampled.
     reward: weighted. advantage: that of its tokens.
     """
 

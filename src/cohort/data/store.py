@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from cohort.data.records import SCORED, UNSCORABLE, Group, Score
+from cohort.data.told import told_of
 from cohort.errors import RunError, StorageError
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -42,7 +43,7 @@ CREATE INDEX groups_by_problem ON groups (problem);
 CREATE TABLE rollouts (
   group_id INTEGER NOT NULL REFERENCES groups, number INTEGER NOT NULL, text TEXT NOT NULL,
   tokens BLOB NOT NULL, logprobs BLOB NOT NULL, stop TEXT NOT NULL, version INTEGER NOT NULL,
-  temperature REAL NOT NULL, reward REAL, advantage REAL, steps TEXT,
+  temperature REAL NOT NULL, reward REAL, advantage REAL, steps TEXT, episode TEXT,
   PRIMARY KEY (group_id, number)
 ) WITHOUT ROWID;
 CREATE TABLE scores (
@@ -279,7 +280,7 @@ class Store:
             reward = group.scores[number].total if group.scores else None
             advantage = group.advantages[number] if group.advantages else None
             self._db.execute(
-                "INSERT INTO rollouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO rollouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *row,
                     rollout.text,
@@ -293,6 +294,7 @@ class Store:
                     json.dumps([astuple(one) for one in group.steps[number]])
                     if group.steps
                     else None,
+                    json.dumps(told_of(rollout.episode)) if rollout.episode else None,
                 ),
             )
             self._write_score(row, group.scores[number] if group.scores else None)

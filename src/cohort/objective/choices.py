@@ -133,6 +133,7 @@ PARAMETERS: dict[str, Parameter] = {
     "overlong_margin": Parameter(
         "The last share of max_new_tokens, over which the penalty grows to -1.", 0.2, most=1.0
     ),
+    "least_spread": Parameter("The least deviation of a group that is learned from.", 0.1),
     "refill_rounds": Parameter("The most times that a step samples.", 5, least=1.0, whole=True),
     "reference_every": Parameter(
         "Steps between changes of the reference.", 400, least=1.0, whole=True

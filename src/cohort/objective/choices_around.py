@@ -4,6 +4,9 @@ policy is held to. What is done for each is `train`'s; here are their names and 
 from __future__ import annotations
 
 from cohort.objective.choices import Choice
+from cohort.objective.selection import has_signal, has_spread
+
+_OF_GROUP = ("rewards", "group")
 
 BEHAVIOURS: dict[str, Choice] = {
     "old": Choice("rho = pi / pi_old, the trainer's own before the first update"),
@@ -14,10 +17,20 @@ BEHAVIOURS: dict[str, Choice] = {
 GROUPS: dict[str, Choice] = {
     "all": Choice("every group counts, also one whose rewards are equal"),
     "with-signal": Choice(
-        "groups whose rewards are equal up to rounding are left out of every count"
+        "groups whose rewards are equal up to rounding are left out of every count",
+        has_signal,
+        _OF_GROUP,
+    ),
+    "with-spread": Choice(
+        "groups whose std_group(r) is below least_spread are left out of every count",
+        has_spread,
+        _OF_GROUP,
+        reads={"least": "least_spread", "correction": "deviation"},
     ),
     "refill": Choice(
         "as with-signal, and further problems are sampled until there are prompts_per_step groups",
+        has_signal,
+        _OF_GROUP,
         also_reads=("refill_rounds",),
     ),
 }

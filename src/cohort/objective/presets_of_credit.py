@@ -170,4 +170,19 @@ OF_CREDIT = (
         beta=0.0,
         left_open="When a reward is right: above 0.5.",
     ),
+    GRPO.but(
+        "toolorchestra",
+        title="GRPO of ToolOrchestra",
+        paper="arXiv:2511.21689",
+        deviation="sample",
+        epsilon=1e-6,
+        beta=0.0,
+        groups="with-spread",
+        least_spread=0.1,
+        left_open="The kind of deviation and an epsilon, as in its program; the clip; how tokens are "
+        "averaged; whether the ratio is a token's, as here, or the rollout's, as its equation is written. "
+        "Its reward is `orchestra`.",
+        elsewhere="Its program: clips of 0.2 and 0.28, a loss of at most 10 |A| where A < 0, advantages "
+        "within 3, a KL term of 1e-4, and every turn a rollout of its own.",
+    ),
 )

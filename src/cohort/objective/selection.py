@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from cohort.objective.advantages import deviation_of_groups, group_centred
 from cohort.objective.groups import is_flat
 
 
@@ -19,6 +20,18 @@ def has_signal(rewards: Float[Tensor, "N"], group: Int[Tensor, "N"]) -> Bool[Ten
     of 0 and 1, and true of others. ScaleRL (arXiv:2510.13786) drops the rest without refilling.
     """
     return ~is_flat(rewards, group)
+
+
+def has_spread(
+    rewards: Float[Tensor, "N"], group: Int[Tensor, "N"], *, least: float, correction: int
+) -> Bool[Tensor, "N"]:
+    """Which rollouts are of a group whose rewards differ by a standard deviation of at least `least`.
+
+    ToolOrchestra (arXiv:2511.21689), section 3.3, drops the others at 0.1; which deviation, it does not
+    say. Rewards equal up to rounding are never enough.
+    """
+    deviation = deviation_of_groups(group_centred(rewards, group), group, correction=correction)
+    return (deviation >= least) & ~is_flat(rewards, group)
 
 
 def not_mastered(pass_rates: Float[Tensor, "P"], *, mastered_at: float) -> Bool[Tensor, "P"]:

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,29 +31,38 @@ class Chats:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._child: subprocess.Popen[str] | None = None
+        self._turn = threading.Lock()
 
-    def text(self, messages: Sequence[Mapping[str, str]], of: str) -> str:
-        """What the template makes of a chat; `of` names it in a refusal.
+    def text(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        of: str,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> str:
+        """What the template makes of a chat; `of` names it in a refusal. From any thread.
 
         Raises ModelError where the template refuses, does not end, or grows beyond its bounds.
         """
-        answer = self._ask(
-            {
-                "template": self._template(),
-                "messages": [dict(message) for message in messages],
-                "variables": self._tokenizer.special_tokens_map,
-            }
-        )
+        request = {
+            "template": self.template(bool(tools)),
+            "messages": [dict(message) for message in messages],
+            "variables": self._tokenizer.special_tokens_map,
+            "tools": [dict(tool) for tool in tools] or None,
+        }
+        with self._turn:
+            answer = self._ask(request)
         if "text" not in answer:
             raise ModelError(
                 f"the chat template does not render {of}: {shown(answer['error'], 200)}", FIX
             )
         return str(answer["text"])
 
-    def _template(self) -> str:
+    def template(self, with_tools: bool = False) -> str:
+        """The template of chats, or that of chats with tools where the tokenizer has one of its own."""
         template = self._tokenizer.chat_template
         if isinstance(template, dict):
-            template = template.get("default")
+            usual = template.get("default")
+            template = template.get("tool_use", usual) if with_tools else usual
         if not isinstance(template, str):
             raise ModelError(f"the chat template is {shown(template)}, not a text", FIX)
         return template

@@ -43,12 +43,14 @@ def main(arguments: list[str]) -> None:
         _answer(CHAT_SECONDS, lambda request=request: render(**request))  # type: ignore[misc]  # a default binds it
 
 
-def render(template: str, messages: list[Any], variables: Mapping[str, Any]) -> str:
+def render(
+    template: str, messages: list[Any], variables: Mapping[str, Any], tools: list[Any] | None = None
+) -> str:
     """A chat as the text that its template makes of it, ready for the answer."""
     made: list[str] = []
     length = 0
     for part in _compiled(template).generate(
-        messages=messages, tools=None, documents=None, add_generation_prompt=True, **variables
+        messages=messages, tools=tools, documents=None, add_generation_prompt=True, **variables
     ):
         made.append(part)
         length += len(part)

@@ -173,6 +173,11 @@ class Policy:
         tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return np.asarray([*tokens, self.tokenizer.eos_token_id], dtype=np.int32)
 
+    def seen_tokens(self, text: str) -> NDArray[np.int32]:
+        """What is shown within an answer, as tokens: no special ones around it."""
+        tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return np.asarray(tokens, dtype=np.int32)
+
     def text(self, tokens: NDArray[np.int32]) -> str:
         """An answer's tokens as text, without special tokens."""
         return str(self.tokenizer.decode(tokens.tolist(), skip_special_tokens=True))

@@ -160,8 +160,8 @@ def _describe_lengths(groups: Sequence[Group]) -> dict[str, float]:
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     if not rollouts:
         return {}
-    lengths = [float(len(rollout.tokens)) for rollout in rollouts]
-    ended = [float(len(rollout.tokens)) for rollout in rollouts if rollout.stop != "length"]
+    lengths = [float(len(rollout.logprobs)) for rollout in rollouts]
+    ended = [float(len(rollout.logprobs)) for rollout in rollouts if rollout.stop != "length"]
     found = {"completions/clipped_ratio": 1.0 - len(ended) / len(rollouts)}
     for name, own in (("length", lengths), ("terminated_length", ended)):
         if own:

@@ -12,6 +12,7 @@ from cohort.rewards.form_rules import choice, json_form, matches, soft_format
 from cohort.rewards.judge.judge import judge
 from cohort.rewards.length_rules import cosine_length, overlong, repetition
 from cohort.rewards.math.reward import equal_mathematics
+from cohort.rewards.orchestra import orchestra
 from cohort.rewards.rules import correct, has_format, length, mentions
 from cohort.rewards.text_rules import language, overlap
 
@@ -35,5 +36,6 @@ BUILT_IN: dict[str, Callable[..., object]] = {
     "overlong": overlong,
     "cosine_length": cosine_length,
     "repetition": repetition,
+    "orchestra": orchestra,
 }
 """The names that a recipe may use, and their functions."""

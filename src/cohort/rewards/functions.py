@@ -1,8 +1,8 @@
 """The reward functions of a stage: found by name and checked before anything is sampled.
 
 A name is a reward of the task, else a built-in rule, else `file.py:function`. The function's own
-signature says what it is given: `completions`, `prompts` and `completion_ids`; arguments of the
-recipe; and for every other name the problems' column of that name. Nothing is called here.
+signature says what it is given: `completions`, `prompts`, `completion_ids` and `episodes`;
+arguments of the recipe; and for every other name the problems' column of that name. Nothing is called here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cohort.errors import RewardError, legible
 from cohort.rewards.built_in import BUILT_IN
 from cohort.rewards.stage_model import StageModel
 
-GIVEN = ("completions", "prompts", "completion_ids", "journal")
+GIVEN = ("completions", "prompts", "completion_ids", "episodes", "journal")
 """What every reward function can ask for; no column and no argument may have these names."""
 
 HOW = {

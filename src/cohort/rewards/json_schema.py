@@ -45,6 +45,14 @@ def read_json(text: str) -> Any:
         raise NotJson(str(error)) from error
 
 
+def read_json_at(text: str, begin: int) -> tuple[Any, int]:
+    """As `read_json`, of the document that begins at a place of a text; and the place after it."""
+    try:
+        return _DECODER.raw_decode(text, begin)
+    except (ValueError, RecursionError) as error:
+        raise NotJson(str(error)) from error
+
+
 def check_schema(schema: Any) -> None:
     """Raise RewardError for a keyword that is not known, or a value that it cannot have."""
     if isinstance(schema, bool):

@@ -18,6 +18,12 @@ processes, output: what ended the process that it ran in. unreachable: a service
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+
+def as_kind(name: str) -> Kind:
+    """The kind of this name."""
+    return next(kind for kind in KINDS if kind == name)
+
+
 Steps = tuple[tuple[int, float], ...]
 """The steps of an answer: where each ends, in characters or in tokens, and its reward."""
 

@@ -5,7 +5,8 @@ one for each step of the answer, `end` being the number of characters of the com
 where the function has `positions = "tokens"`) at which the step ends. What it returns is checked before
 anything is learned from it. No failure ever becomes a 0.0, and no part of a sum the sum: an answer
 for which a function with a weight failed has no total. Where functions could not say, the total is
-the weighted sum of those that could; None where none could.
+the weighted sum of those that could; None where none could. A function of weight 0 is a measure: what
+it says makes no total where functions with a weight say nothing.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from typing import Any
 
 from cohort.config.lookup import nearest
 from cohort.data.records import PART, UNSCORABLE, Group, Problem, Score
+from cohort.data.told import told_of
 from cohort.errors import RewardError
 from cohort.rewards.functions import RewardFunction
 from cohort.rewards.isolation.asking import Batch
 from cohort.rewards.isolation.runner import Runner
-from cohort.rewards.outcome import Failed, Outcome, Scored, Steps, Unscorable
+from cohort.rewards.outcome import Failed, Outcome, Scored, Steps, Unscorable, as_kind
 
+EPISODES = "episodes"
 NOT_ASKED = Unscorable("the reward is for other sources of the mix")
 """What a function says of problems that it is not for."""
 
@@ -37,8 +40,9 @@ def score_groups(
     """The groups with one Score per rollout: every function's value, and their weighted sum.
 
     A function is given, by keyword and aligned with the rollouts of all groups in order: `prompts`,
-    `completions` (text, or a list of one assistant message where the prompt is a chat),
-    `completion_ids`, every column that any problem has (None where one lacks it), and its own
+    `completions` (text, or a list of one assistant message where the prompt is a chat; of an episode
+    all that was said and shown), `completion_ids`, `episodes` (None, or its turns, facts, stop and
+    seconds), every column that any problem has (None where one lacks it), and its own
     arguments; of these, what its signature names, or all where it has `**kwargs`. Without a runner
     functions run in this process. Raises RewardError, and where it is strict also for a function that
     raised or returned what is no reward; else that is a failure of the rollouts it concerns.
@@ -53,18 +57,32 @@ def score_groups(
     check_columns(rewards, [group.problem for group in groups])
     given = _given(groups)
     owners = [number for number, group in enumerate(groups) for _ in group.rollouts]
-    asked = [[p for p, o in enumerate(owners) if _speaks(r, groups[o].problem)] for r in rewards]
+    broken = _broken(groups)
+    whole = [(p, o) for p, o in enumerate(owners) if p not in broken]
+    asked = [[p for p, o in whole if _speaks(r, groups[o].problem)] for r in rewards]
     batches = [
         (reward, _batch(reward, given, owners, named, places))
         for reward, places in zip(rewards, asked, strict=True)
     ]
     answers = (runner or Runner()).ask(batches, strict=strict)
     said = [dict(zip(places, own, strict=True)) for places, own in zip(asked, answers, strict=True)]
+    for own in said:
+        own.update(broken)
     scores = iter(
         _score([(r, own.get(place, NOT_ASKED)) for r, own in zip(rewards, said, strict=True)])
         for place in range(len(named))
     )
     return [replace(group, scores=tuple(next(scores) for _ in group.rollouts)) for group in groups]
+
+
+def _broken(groups: Sequence[Group]) -> dict[int, Outcome]:
+    """The rollouts whose environment failed: no reward is asked about them, and none is made up."""
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    return {
+        place: Failed(as_kind(episode.failure[0]), f"its environment: {episode.failure[1]}")
+        for place, episode in enumerate(rollout.episode for rollout in rollouts)
+        if episode is not None and episode.failure is not None
+    }
 
 
 def check_columns(rewards: Iterable[RewardFunction], problems: Iterable[Problem]) -> None:
@@ -140,13 +158,20 @@ def _given(groups: Sequence[Group]) -> dict[str, list[Any]]:
         for problem, rollout in zip(owners, rollouts, strict=True)
     ]
     given["completion_ids"] = [rollout.tokens.tolist() for rollout in rollouts]
+    given[EPISODES] = [
+        rollout.episode and told_of(rollout.episode) | {"stop": rollout.stop}
+        for rollout in rollouts
+    ]
     return given
 
 
 def _accepted(reward: RewardFunction, given: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
-    """Of everything, what the function's signature names; all of it where it has `**kwargs`."""
-    accepted = given if reward.takes_everything else reward.parameters
-    return {name: given[name] for name in given if name in accepted}
+    """Of everything, what the function's signature names; all of it where it has `**kwargs`, but not
+    `episodes` where there are none."""
+    names = [name for name in given if reward.takes_everything or name in reward.parameters]
+    if EPISODES not in reward.parameters and not any(given[EPISODES]):
+        names = [name for name in names if name != EPISODES]
+    return {name: given[name] for name in names}
 
 
 def _score(said: Sequence[tuple[RewardFunction, Outcome]]) -> Score:
@@ -159,7 +184,8 @@ def _score(said: Sequence[tuple[RewardFunction, Outcome]]) -> Score:
         return Score(None, parts, unsaid=unsaid)
     scored = [(r, o.value) for r, o in said if isinstance(o, Scored)]
     whole = [r.weight * v for r, v in scored if isinstance(v, float) and r.weight]
-    total = [reward.weight * _mean(value) for reward, value in scored]
+    rewarding = any(reward.weight for reward, _ in said)
+    total = [r.weight * _mean(value) for r, value in scored if r.weight or not rewarding]
     return Score(
         total=math.fsum(total) if total else None,
         parts=parts,

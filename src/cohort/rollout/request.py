@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cohort.data import keyed
+from cohort.data.records import Episode, StopReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +36,34 @@ class Sampling:
     greedy: bool = False
     slots: int = 0
     compiled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What comes of a turn of a request's member: tokens that it is shown before it goes on.
+
+    stop: why the episode ends instead; then nothing is shown.
+    """
+
+    request: int
+    member: int
+    shown: NDArray[np.int32]
+    stop: StopReason | None = None
+
+
+class Conversation(Protocol):
+    """Who answers the turns of answers that have several. Members are numbered as in `sample`."""
+
+    def spoke(self, request: int, member: int, tokens: NDArray[np.int32]) -> None:
+        """A turn ended; tokens: all of the answer so far, int32 [n]. The reply comes later."""
+        ...
+
+    def replies(self, *, wait: bool) -> list[Reply]:
+        """Those that came since the last time; at least one where it may wait, and one is to come."""
+        ...
+
+    def episode(
+        self, request: int, member: int, tokens: NDArray[np.int32], stop: StopReason
+    ) -> Episode:
+        """The answer is finished: what it was beside its tokens."""
+        ...

@@ -5,6 +5,10 @@ preallocated slots; a finished one leaves, and the next waiting one takes its pl
 token t uses the t-th uniform of that answer's own generator, by inverse transform, so neither the
 number of slots nor the order of the problems can change it. Log-probabilities come with the tokens.
 
+Answers of several turns leave their lane at the end of each, with their keys and values, and come back
+with what they are to be shown: it goes through the same decode steps as what they sample. Meanwhile their
+lane is another's, so nobody waits for a slow environment but the answer that asked it.
+
 It refuses prompts that leave no room for a token. Nothing is differentiated here.
 """
 
@@ -14,19 +18,21 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cohort.data import keyed
 from cohort.data.packing import Family, pack
-from cohort.data.records import Rollout
+from cohort.data.records import Rollout, StopReason
 from cohort.errors import DataError
 from cohort.policy.policy import Policy
 from cohort.rollout.choice import drawn, likeliest
 from cohort.rollout.decode import Decoding, Prefilling, Stepping
 from cohort.rollout.group_round import GroupRound
-from cohort.rollout.request import Request, Sampling
-from cohort.rollout.slots import Slots
+from cohort.rollout.request import Conversation, Request, Sampling
+from cohort.rollout.slots import Finished, Lifted, Slots
 
 Progress = Callable[[int, int], None]
 """Told how many answers are finished, and of how many."""
@@ -40,10 +46,13 @@ def sample(
     sampling: Sampling,
     *,
     progress: Progress | None = None,
+    conversation: Conversation | None = None,
 ) -> list[list[Rollout]]:
     """`rollouts_per_prompt` answers to each request, in the order of the requests.
 
-    Raises DataError for a prompt that is as long as the model's context.
+    With a conversation an end token ends a turn, and the answer goes on as it says. `max_new_tokens` is
+    of all tokens of an answer then, shown ones included; it always ends with a sampled one. Raises
+    DataError for a prompt that is as long as the model's context.
     """
     for request in requests:
         if len(request.prompt) >= policy.context:
@@ -59,8 +68,9 @@ def sample(
     asked = sampling.compiled or policy.device.type == "cuda"
     by_groups = asked and policy.steps_have_fixed_shapes
     with torch.inference_mode(), policy.packed():
-        kind = GroupRound if by_groups else _Round
-        return kind(policy, requests, sampling, told).run()
+        if by_groups and conversation is None:
+            return GroupRound(policy, requests, sampling, told).run()
+        return _Round(policy, requests, sampling, told, conversation).run()
 
 
 class _Round:
@@ -72,9 +82,12 @@ class _Round:
         requests: Sequence[Request],
         sampling: Sampling,
         progress: Progress,
+        conversation: Conversation | None,
     ) -> None:
         self._policy, self._requests, self._sampling = policy, requests, sampling
-        self._progress = progress
+        self._progress, self._conversation = progress, conversation
+        self._away: dict[tuple[int, int], Lifted] = {}
+        self._back: deque[tuple[Lifted, NDArray[np.int32]]] = deque()
         members = sampling.rollouts_per_prompt
         self._waiting = deque((r, m) for r in range(len(requests)) for m in range(members))
         self._total = len(self._waiting)
@@ -85,10 +98,12 @@ class _Round:
         self._slots = Slots(
             native=self._panels is not None,
             lanes=min(sampling.slots, self._total),
-            prompts=min(sampling.slots, len(requests)),
+            # An answer that is away keeps its prompt.
+            prompts=len(requests) if conversation else min(sampling.slots, len(requests)),
             longest_prompt=longest_prompt,
             longest_answer=self._room,
             device=policy.device,
+            shown=conversation is not None,
         )
         self._heated = any(temperature != 1.0 for temperature in sampling.temperatures)
         self._ends = torch.tensor(sorted(policy.ends), device=policy.device)
@@ -96,7 +111,8 @@ class _Round:
 
     def run(self) -> list[list[Rollout]]:
         slots = self._slots
-        while self._waiting or slots.live:
+        while self._waiting or slots.live or self._away or self._back:
+            self._hear()
             while self._waiting and slots.live < slots.lanes:
                 fresh = self._admit()
                 lanes = slots.index[slots.live - fresh : slots.live]
@@ -105,6 +121,25 @@ class _Round:
                 self._append(slots.index[: slots.live], self._decode())
         members = range(self._sampling.rollouts_per_prompt)
         return [[self._done[r, m] for m in members] for r in range(len(self._requests))]
+
+    def _hear(self) -> None:
+        """Answers whose environment has replied take free lanes again; those that are over are done."""
+        if self._conversation is None:
+            return
+        idle = not (self._slots.live or self._waiting or self._back)
+        for reply in self._conversation.replies(wait=idle and bool(self._away)):
+            lifted = self._away.pop((reply.request, reply.member))
+            stop = reply.stop
+            # A rollout ends with a token that was sampled, so there must be room for one after them.
+            if stop is None and lifted.length + len(reply.shown) >= lifted.limit:
+                stop = "length"
+            if stop is None:
+                self._back.append((lifted, reply.shown))
+            else:
+                self._slots.answered(lifted.request)
+                self._done_with(lifted.finished(), stop)
+        while self._back and self._slots.live < self._slots.lanes:
+            self._slots.lower(*self._back.popleft())
 
     def _admit(self) -> int:
         """Fill free lanes with waiting answers, computing prompts that are not there yet."""
@@ -155,12 +190,17 @@ class _Round:
         """Sample the next token of these lanes from their hidden states; let the finished leave."""
         slots = self._slots
         tokens, logprobs = self._choose(lanes, self._policy.logits(hidden))
+        shown = slots.instead(lanes)
+        if shown is not None:
+            tokens = torch.where(shown < 0, tokens, shown)
         ended = (tokens[:, None] == self._ends).any(-1)
+        if shown is not None:
+            ended &= shown < 0
         full = slots.append(lanes, tokens, logprobs)
         finished = (ended | full).nonzero()[:, 0]
         # From the highest lane down, so that closing a gap never moves a lane still to be freed.
         for index in reversed(finished.tolist()):
-            self._finish(int(lanes[index]), ended=bool(ended[index]))
+            self._leave(int(lanes[index]), ended=bool(ended[index]))
         if len(finished):
             self._progress(len(self._done), self._total)
 
@@ -172,14 +212,27 @@ class _Round:
         heats, uniforms = slots.temperatures(lanes), slots.uniforms(lanes)
         return drawn(logits, heats, uniforms, heated=self._heated)
 
-    def _finish(self, lane: int, *, ended: bool) -> None:
-        policy, out = self._policy, self._slots.release(lane)
-        temperatures = self._sampling.temperatures
+    def _leave(self, lane: int, *, ended: bool) -> None:
+        """An answer is finished, or its turn is and somebody has to reply."""
+        if self._conversation is None or not ended:
+            self._done_with(self._slots.release(lane), "end" if ended else "length")
+            return
+        lifted = self._slots.lift(lane)
+        self._away[lifted.request, lifted.member] = lifted
+        self._conversation.spoke(lifted.request, lifted.member, lifted.finished().tokens)
+
+    def _done_with(self, out: Finished, stop: StopReason) -> None:
+        policy, temperatures = self._policy, self._sampling.temperatures
+        episode, logprobs = None, out.logprobs
+        if self._conversation is not None:
+            episode = self._conversation.episode(out.request, out.member, out.tokens, stop)
+            logprobs = logprobs[episode.sampled]
         self._done[out.request, out.member] = Rollout(
             tokens=out.tokens,
-            logprobs=out.logprobs,
-            stop="end" if ended else "length",
+            logprobs=logprobs,
+            stop=stop,
             text=policy.text(out.tokens),
             version=policy.version,
             temperature=temperatures[out.member % len(temperatures)],
+            episode=episode,
         )

@@ -4,12 +4,12 @@ Everything is allocated once per call. Live answers are always lanes 0 to live-1
 always places 0 to n-1: when one leaves, the last one moves into its place. So every tensor of a
 decode step is a view. What changes only when an answer comes or goes is worked out then.
 
-    H key-value heads, D head width.
+    H key-value heads, D head width, as in `caches`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cohort.policy.native import whole_blocks
+from cohort.rollout.caches import Cache
 
 
 @dataclass(slots=True)
@@ -43,36 +44,28 @@ class Finished:
     logprobs: NDArray[np.float32]
 
 
-@dataclass(slots=True)
-class Cache:
-    """Keys and values per layer, [count, H, length, D] each, allocated at a layer's first use.
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """An answer that was taken out of its lane and goes on later: all that its lane held.
 
-    On the CPU they are float32 whatever the weights are: its kernels are faster so, and more exact.
+    Its prompt keeps its place. by_token: [lane's tensors], each cut to what can still count.
+    caches: keys and values per layer, [H, length, D].
     """
 
-    count: int
+    request: int
+    member: int
     length: int
-    turned: bool = False
-    """Keys lie as [count, H, D, length] in memory, as the compiled kernels read them."""
-    layers: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    limit: int
+    temperature: float
+    tokens: Tensor
+    logprobs: Tensor
+    uniforms: Tensor
+    caches: dict[int, tuple[Tensor, Tensor]]
 
-    def layer(self, index: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """The layer's keys and values; `like` [T, H, D] gives heads, width and type."""
-        if index not in self.layers:
-            # Zeros, not empty: padded values meet weights of exactly 0, and 0 * NaN is NaN.
-            shape = (self.count, like.shape[1], self.length, like.shape[2])
-            dtype = torch.float32 if like.device.type == "cpu" else like.dtype
-            keys, values = (like.new_zeros(shape, dtype=dtype) for _ in range(2))
-            if self.turned:
-                keys = keys.view(*shape[:2], shape[3], shape[2]).transpose(2, 3)
-            self.layers[index] = keys, values
-        return self.layers[index]
-
-    def move(self, source: int, target: int, used: int) -> None:
-        """Copy one entry over another, its first `used` positions."""
-        for keys, values in self.layers.values():
-            keys[target, :, :used] = keys[source, :, :used]
-            values[target, :, :used] = values[source, :, :used]
+    def finished(self) -> Finished:
+        """What it has so far."""
+        tokens = self.tokens.cpu().numpy().astype(np.int32)
+        return Finished(self.request, self.member, tokens, self.logprobs.cpu().numpy())
 
 
 class Slots:
@@ -87,6 +80,7 @@ class Slots:
         longest_answer: int,
         device: torch.device,
         native: bool = False,
+        shown: bool = False,
     ) -> None:
         self.native = native
         """Decode steps go through compiled kernels."""
@@ -106,6 +100,10 @@ class Slots:
         self._tokens = torch.zeros(lanes, longest_answer, dtype=torch.long, device=device)
         self._logprobs = torch.zeros(lanes, longest_answer, device=device)
         self._uniforms = torch.zeros(lanes, longest_answer, dtype=torch.float64, device=device)
+        # What answers are shown instead of sampling it, by place; -1 where they sample.
+        shape = (lanes, longest_answer) if shown else (0, 0)
+        self._shown = torch.full(shape, -1, dtype=torch.long, device=device)
+        self._shows = shown
         self._length = torch.zeros(lanes, dtype=torch.long, device=device)
         self._limit = torch.zeros(lanes, dtype=torch.long, device=device)
         self._offset = torch.zeros(lanes, dtype=torch.long, device=device)
@@ -174,6 +172,8 @@ class Slots:
         self._answers.append(_Answer(request, member, self.clock))
         self._length[lane], self._limit[lane], self._offset[lane] = 0, limit, prompt.length
         self._temperature[lane] = temperature
+        if self._shows:
+            self._shown[lane] = -1
         if draws is not None:
             self._uniforms[lane, :limit] = torch.from_numpy(draws)
         self.version += 1
@@ -209,6 +209,47 @@ class Slots:
         self._length[lanes] = at + 1
         return at + 1 >= self._limit[lanes]
 
+    def instead(self, lanes: Tensor) -> Tensor | None:
+        """The token that each lane is shown next, -1 where it samples: [k]; None if none ever is."""
+        return self._shown[lanes, self._length[lanes]] if self._shows else None
+
+    def lift(self, lane: int) -> Lifted:
+        """Take an answer out of its lane, to go on later; the lane is free, its prompt stays."""
+        answer, length = self._answers[lane], int(self._length[lane])
+        lifted = Lifted(
+            request=answer.request,
+            member=answer.member,
+            length=length,
+            limit=int(self._limit[lane]),
+            temperature=float(self._temperature[lane]),
+            tokens=self._tokens[lane, :length].clone(),
+            logprobs=self._logprobs[lane, :length].clone(),
+            uniforms=self._uniforms[lane].clone(),
+            # The latest token was not fed in yet, so it has no keys.
+            caches=self.suffix.take(lane, length - 1),
+        )
+        self._close_lane(lane)
+        self.version += 1
+        return lifted
+
+    def lower(self, lifted: Lifted, shown: NDArray[np.int32]) -> None:
+        """Give an answer that was lifted the next lane; it is shown these tokens before it samples."""
+        lane, length = self.live, lifted.length
+        # As many steps ago as it has tokens it would have begun, had it stayed.
+        self._answers.append(_Answer(lifted.request, lifted.member, self.clock + 1 - length))
+        prompt = self._prompts[self._place_of[lifted.request]]
+        self._length[lane], self._limit[lane], self._offset[lane] = (
+            length, lifted.limit, prompt.length,
+        )  # fmt: skip
+        self._temperature[lane] = lifted.temperature
+        self._tokens[lane, :length] = lifted.tokens
+        self._logprobs[lane, :length] = lifted.logprobs
+        self._uniforms[lane] = lifted.uniforms
+        self._shown[lane] = -1
+        self._shown[lane, length : length + len(shown)] = torch.from_numpy(shown.astype(np.int64))
+        self.suffix.put(lane, lifted.caches)
+        self.version += 1
+
     def release(self, lane: int) -> Finished:
         """Free a lane, and its prompt's place when no other answer needs it."""
         answer, length = self._answers[lane], int(self._length[lane])
@@ -219,12 +260,16 @@ class Slots:
             self._logprobs[lane, :length].cpu().numpy().copy(),
         )
         self._close_lane(lane)
-        prompt = self._prompts[self._place_of[answer.request]]
+        self.answered(answer.request)
+        return finished
+
+    def answered(self, request: int) -> None:
+        """One answer less needs the prompt of this request; its place is freed after the last."""
+        prompt = self._prompts[self._place_of[request]]
         prompt.unfinished -= 1
         if not prompt.unfinished:
-            self._close_place(self._place_of.pop(answer.request))
+            self._close_place(self._place_of.pop(request))
         self.version += 1
-        return finished
 
     def _close_lane(self, lane: int) -> None:
         last = self._answers.pop()
@@ -236,6 +281,8 @@ class Slots:
             tensor[lane] = tensor[source]
         for tensor in (self._length, self._limit, self._offset, self._temperature):
             tensor[lane] = tensor[source]
+        if self._shows:
+            self._shown[lane] = self._shown[source]
         self.suffix.move(source, lane, int(self._length[lane]))
 
     def _close_place(self, place: int) -> None:

@@ -19,14 +19,18 @@ from cohort.data.records import Demonstration, Problem
 from cohort.data.sources import HUB, read_held_out_rows, read_rows
 from cohort.errors import DataError, legible
 from cohort.tasks.asking import prompt_of
+from cohort.tasks.calculator import Calculator
 from cohort.tasks.chain import Chain
 from cohort.tasks.countdown import Countdown
 from cohort.tasks.finite import Finite
 from cohort.tasks.generated import make_task
 from cohort.tasks.greetings import Greetings
+from cohort.tasks.orchestrator import Orchestrator
 from cohort.tasks.reasoning_gym import ReasoningGym
 from cohort.tasks.reasoning_gym_items import PREFIX
 from cohort.tasks.sums import Sums
+from cohort.tasks.tau2_mock import Tau2Mock
+from cohort.tasks.toolscale import ToolScale
 
 
 class ProblemSource(Protocol):
@@ -38,7 +42,10 @@ class ProblemSource(Protocol):
 
     @property
     def rewards(self) -> Mapping[str, Callable[..., object]]:
-        """The task's own reward functions, with TRL's signature; may be empty."""
+        """The task's own reward functions, with TRL's signature; may be empty.
+
+        A source may also have `environments`, of type Mapping[str, EnvironmentFactory].
+        """
 
     def batch(self, *, seed: int, purpose: str, step: int, count: int) -> list[Problem]:
         """The training problems of a step (from 1), with distinct ids: a pure function."""
@@ -58,10 +65,14 @@ class ProblemSource(Protocol):
 
 
 BUILT_IN: dict[str, Callable[..., ProblemSource]] = {
+    "calculator": Calculator,
     "chain": Chain,
     "countdown": Countdown,
     "greetings": Greetings,
+    "orchestrator": Orchestrator,
     "sums": Sums,
+    "tau2-mock": Tau2Mock,
+    "toolscale": ToolScale,
 }
 """The tasks that a recipe may name."""
 

@@ -84,7 +84,7 @@ def whole_step(
     groups: Sequence[Group], places: Sequence[tuple[int, int]], cutting: Cutting
 ) -> Batch:
     """All tokens of these rollouts, in order, without weights: to ask a policy about them."""
-    zeros = [np.zeros(len(groups[g].rollouts[r].tokens)) for g, r in places]
+    zeros = [np.zeros(len(groups[g].rollouts[r].logprobs)) for g, r in places]
     credit = Credit(list(groups), list(places), zeros)
     return _flat(credit, range(len(zeros)), [0.0] * len(zeros), cutting)
 
@@ -92,15 +92,23 @@ def whole_step(
 def rows_of(
     groups: Sequence[Group],
     places: Sequence[tuple[int, int]],
-    answers: Sequence[NDArray[np.int32]],
     cutting: Cutting,
+    answers: Sequence[NDArray[np.int32]] | None = None,
 ) -> tuple[Row, ...]:
-    """The rows in which these answers, one for each place, are computed; flat arrays go by places."""
+    """The rows in which the answers at these places are computed; flat arrays go by places.
+
+    answers: other ones in the places of theirs, of which every token counts.
+    """
     families: dict[int, list[Member]] = {}
     offset = 0
-    for (g, _), tokens in zip(places, answers, strict=True):
-        families.setdefault(g, []).append(Member(tokens, offset))
-        offset += len(tokens)
+    for number, (g, r) in enumerate(places):
+        rollout = groups[g].rollouts[r]
+        if answers is not None:
+            member = Member(answers[number], offset)
+        else:
+            member = Member(rollout.tokens, offset, rollout.sampled if rollout.episode else None)
+        families.setdefault(g, []).append(member)
+        offset += len(member.places)
     kept = [Family(groups[g].prompt_tokens, tuple(members)) for g, members in families.items()]
     cut = even_cut(kept, tokens_per_row=cutting.tokens_per_microbatch, device=cutting.device)
     return tuple(pack(row) for row in cut)
@@ -131,7 +139,7 @@ def _flat(
     """These of the counted rollouts, with their weights."""
     groups, places = credit.groups, [credit.places[n] for n in numbers]
     chosen = [groups[g].rollouts[r] for g, r in places]
-    lengths = torch.tensor([len(rollout.tokens) for rollout in chosen], dtype=torch.long)
+    lengths = torch.tensor([len(rollout.logprobs) for rollout in chosen], dtype=torch.long)
     device = cutting.device
 
     def by_token(values: Sequence[float]) -> Tensor:
@@ -141,7 +149,7 @@ def _flat(
         return _joined([parts[n] for n in numbers] if parts else [], device)
 
     return Batch(
-        rows=rows_of(groups, places, [rollout.tokens for rollout in chosen], cutting),
+        rows=rows_of(groups, places, cutting),
         advantages=joined(credit.advantages),
         weights=by_token(weights),
         sampler_logprobs=_joined([rollout.logprobs for rollout in chosen], device),

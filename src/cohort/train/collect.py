@@ -17,18 +17,19 @@ import numpy as np
 from cohort.config.preferences import Preference
 from cohort.config.selection import Select
 from cohort.config.stages import Reinforce
+from cohort.data import keyed
 from cohort.data.records import Group, Problem
 from cohort.errors import DivergedError
 from cohort.objective.algorithms import Algorithm
 from cohort.policy.policy import Policy
 from cohort.rewards.score import score_groups
 from cohort.rollout.graphs import warmup_seconds
-from cohort.rollout.request import Request, Sampling
-from cohort.rollout.sampler import sample
+from cohort.rollout.request import Sampling
 from cohort.train.credit import penalized, select
 from cohort.train.failures import asking_metrics, check_failures, warn_of_failures
 from cohort.train.journal import Entry
 from cohort.train.stage import StageContext
+from cohort.train.talk import answered
 
 Grouped = Reinforce | Select | Preference
 """Stages whose steps are groups."""
@@ -57,7 +58,7 @@ class Collected:
     @property
     def sampled_tokens(self) -> int:
         """Everything that was sampled."""
-        own = sum(len(rollout.tokens) for group in self.groups for rollout in group.rollouts)
+        own = sum(len(rollout.logprobs) for group in self.groups for rollout in group.rollouts)
         return own + self.greedy_tokens
 
     @property
@@ -200,14 +201,7 @@ def _scored(
     problems: Sequence[Problem],
 ) -> tuple[list[Group], int]:
     """Groups with scores for these problems, and the tokens of greedy answers beside them."""
-    requests = [
-        Request(
-            problem.id,
-            policy.prompt_tokens(problem),
-            (context.seed, "rollout", context.name, step, problem.id),
-        )
-        for problem in problems
-    ]
+    key = (context.seed, "rollout", context.name, step)
     sampling = Sampling(
         rollouts_per_prompt=options.rollouts_per_prompt,
         max_new_tokens=options.max_new_tokens,
@@ -216,11 +210,11 @@ def _scored(
         compiled=options.compile_decoding,
     )
     strict = step == 1
-    groups = _answered(policy, problems, requests, sampling, algorithm, context, strict=strict)
+    groups = _answered(policy, problems, sampling, algorithm, context, key=key, strict=strict)
     if not algorithm.has("advantage", "greedy"):
         return groups, 0
     likeliest = replace(sampling, rollouts_per_prompt=1, greedy=True)
-    greedy = _answered(policy, problems, requests, likeliest, algorithm, context, strict=strict)
+    greedy = _answered(policy, problems, likeliest, algorithm, context, key=key, strict=strict)
     together = zip(groups, greedy, strict=True)
     groups = [replace(group, greedy_reward=one.rewards[0]) for group, one in together]
     return groups, sum(len(group.rollouts[0].tokens) for group in greedy)
@@ -229,20 +223,16 @@ def _scored(
 def _answered(
     policy: Policy,
     problems: Sequence[Problem],
-    requests: Sequence[Request],
     sampling: Sampling,
     algorithm: Algorithm,
     context: StageContext,
     *,
+    key: tuple[keyed.Part, ...],
     strict: bool,
 ) -> list[Group]:
     """Groups with the answers to these problems, and their scores."""
     with context.clock.phase("sampling"):
-        answers = sample(policy, requests, sampling)
-    groups = [
-        Group(problem, request.prompt, tuple(rollouts))
-        for problem, request, rollouts in zip(problems, requests, answers, strict=True)
-    ]
+        groups = answered(policy, problems, sampling, key=key, talk=context.talk)
     _check_sampled(groups)
     with context.clock.phase("rewards"):
         groups = score_groups(groups, context.rewards, context.runner, strict=strict)

@@ -19,7 +19,6 @@ from cohort.data.records import Group, JudgedStep, Rollout, Score
 from cohort.objective.algorithms import Algorithm
 from cohort.objective.choices_of_credit import Scored
 from cohort.objective.segments import sums
-from cohort.objective.selection import has_signal
 from cohort.objective.shaping import soft_overlong
 
 
@@ -82,7 +81,7 @@ def penalized(groups: Sequence[Group], algorithm: Algorithm, *, longest: int) ->
 
 
 def _penalized(group: Group, longest: int, margin: int) -> Group:
-    lengths = torch.tensor([len(rollout.tokens) for rollout in group.rollouts])
+    lengths = torch.tensor([len(rollout.logprobs) for rollout in group.rollouts])
     extra = soft_overlong(lengths, longest=longest, margin=margin).tolist()
     scores = tuple(
         replace(
@@ -101,7 +100,7 @@ def select(groups: Sequence[Group], algorithm: Algorithm) -> list[Group]:
 
     unscored: no answer has a score (or the greedy one, where it is asked, has none). overlong: all
     with a score were cut, and such are masked. single: only one counts, and it has none to be
-    compared with. flat: equal rewards, where these are left out.
+    compared with. flat: rewards that are equal, or differ too little, where these are left out.
     """
     return [replace(group, discarded=_reason(group, algorithm)) for group in groups]
 
@@ -117,9 +116,12 @@ def _reason(group: Group, algorithm: Algorithm) -> str:
         return "unscored"
     if algorithm.chosen["groups"] == "all":
         return ""
-    rewards = torch.tensor([group.rewards[r] for r in counted], dtype=torch.float64)
-    signal = has_signal(rewards, torch.zeros(len(counted), dtype=torch.long))
-    return "" if bool(signal[0]) else "flat"
+    rewards = _double([group.rewards[r] or 0.0 for r in counted])
+    alike = torch.zeros(len(counted), dtype=torch.long)
+    one = Scored(
+        rewards=rewards, group=alike, lengths=alike + 1, rollout=torch.arange(len(counted))
+    )
+    return "" if bool(algorithm.of("groups")(one, algorithm.values)[0]) else "flat"
 
 
 def _counted(group: Group, algorithm: Algorithm) -> list[int]:
@@ -204,7 +206,7 @@ def _scored(
     shaping: Shaping,
 ) -> Scored:
     scores = [groups[g].scores[r] for g, r in places]
-    lengths = torch.tensor([len(groups[g].rollouts[r].tokens) for g, r in places])
+    lengths = torch.tensor([len(groups[g].rollouts[r].logprobs) for g, r in places])
     scored = Scored(
         rewards=_double([shaping(float(score.total or 0.0)) for score in scores]),
         group=torch.tensor([g for g, _ in places]),
@@ -224,12 +226,18 @@ def _scored(
 
 def _steps_of(rollout: Rollout, score: Score, token_at: TokenAt) -> list[JudgedStep]:
     """The steps of an answer with the token each ends at; what is said of the whole comes last."""
+    # A step that ends with tokens that the policy was shown ends with what it sampled before them.
+    counted = np.cumsum(rollout.sampled) - 1
     last = len(rollout.tokens) - 1
-    found = [JudgedStep(end, token_at(rollout.tokens, end), value) for end, value in score.steps]
+
+    def step(end: int | None, token: int, value: float) -> JudgedStep:
+        return JudgedStep(end, int(counted[token]), value)
+
+    found = [step(end, token_at(rollout.tokens, end), value) for end, value in score.steps]
     for end, value in score.token_steps:
-        found.append(JudgedStep(None, min(max(end - 1, 0), last), value))
+        found.append(step(None, min(max(end - 1, 0), last), value))
     if score.whole is not None:
-        found.append(JudgedStep(len(rollout.text), last, score.whole))
+        found.append(step(len(rollout.text), last, score.whole))
     return found
 
 

@@ -73,7 +73,7 @@ def ask(
     ]
     flat = torch.zeros(sum(map(len, answers)), dtype=torch.float64)
     with torch.no_grad():
-        for row in rows_of(groups, places, answers, cutting):
+        for row in rows_of(groups, places, cutting, answers):
             flat[torch.from_numpy(row.flat)] = critic.values(row).double().cpu()
     parts = flat.split([len(answer) for answer in answers])
     values = [part[: len(rollout.tokens)] for part, rollout in zip(parts, chosen, strict=True)]

@@ -15,11 +15,11 @@ from cohort.report.statistics import summarize_evaluation
 from cohort.rewards.functions import RewardFunction
 from cohort.rewards.isolation.runner import Runner
 from cohort.rewards.score import score_groups
-from cohort.rollout.request import Request, Sampling
-from cohort.rollout.sampler import sample
+from cohort.rollout.request import Sampling
 from cohort.train.failures import asking_metrics, check_failures
 from cohort.train.stage import StageContext
 from cohort.train.state import Cost
+from cohort.train.talk import Talk, answered
 
 
 def evaluate(options: Evaluate, policy: Policy, context: StageContext, *, after: str) -> Cost:
@@ -27,14 +27,20 @@ def evaluate(options: Evaluate, policy: Policy, context: StageContext, *, after:
     began = time.perf_counter()
     problems = context.source.held_out()
     answers, groups = measure(
-        options, policy, problems, context.rewards, seed=context.seed, runner=context.runner
+        options,
+        policy,
+        problems,
+        context.rewards,
+        seed=context.seed,
+        runner=context.runner,
+        talk=context.talk,
     )
     summary = summarize_evaluation(answers, samples=options.samples_per_problem)
     summary |= {"functions": _functions(groups), "asked": _asked(groups) | _retried(context.runner)}
     summary["seconds"] = time.perf_counter() - began
     context.store.write_evaluation(context.number, after=after, summary=summary, answers=answers)
     context.console.evaluation(after, summary)
-    tokens = sum(len(r.tokens) for g in groups for r in g.rollouts)
+    tokens = sum(len(r.logprobs) for g in groups for r in g.rollouts)
     return Cost(sampled_tokens=tokens)
 
 
@@ -46,16 +52,14 @@ def measure(
     *,
     seed: int,
     runner: Runner,
+    talk: Talk | None = None,
 ) -> tuple[list[Answer], list[Group]]:
     """Every problem's greedy answer (sample 0) and its sampled ones, scored.
 
     The draws depend on the seed and the problem alone: two evaluations in one run differ only by
     the policy.
     """
-    requests = [
-        Request(problem.id, policy.prompt_tokens(problem), (seed, "evaluate", problem.id))
-        for problem in problems
-    ]
+    key = (seed, "evaluate")
     sampling = Sampling(
         rollouts_per_prompt=options.samples_per_problem,
         max_new_tokens=options.max_new_tokens,
@@ -63,11 +67,12 @@ def measure(
         slots=options.slots,
         compiled=options.compile_decoding,
     )
-    greedy = sample(policy, requests, replace(sampling, rollouts_per_prompt=1, greedy=True))
-    drawn = sample(policy, requests, sampling)
+    likeliest = replace(sampling, rollouts_per_prompt=1, greedy=True)
+    greedy = answered(policy, problems, likeliest, key=key, talk=talk)
+    drawn = answered(policy, problems, sampling, key=key, talk=talk)
     groups = [
-        Group(problem, request.prompt, (*first, *others))
-        for problem, request, first, others in zip(problems, requests, greedy, drawn, strict=True)
+        replace(one, rollouts=(*one.rollouts, *others.rollouts))
+        for one, others in zip(greedy, drawn, strict=True)
     ]
     scored = score_groups(groups, rewards, runner)
     check_failures(scored, options.failures_allowed, runner)

@@ -11,20 +11,22 @@ it was. An entry that is not whole, or is of other problems, is passed over: the
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from cohort.data.checkpoints import DamagedError, canonical
 from cohort.data.disk import Disk, RealDisk, refusing, remove_tree, replace_file
-from cohort.data.records import Group, Problem, Rollout, Score
+from cohort.data.records import Group, Message, Problem, Rollout, Score
+from cohort.data.told import episode_from, told_of
 from cohort.train.state import Place
 
 _NAME = re.compile(r"stage-(\d+)-step-(\d{6,12})")
@@ -96,7 +98,7 @@ class Entry:
         try:
             tensors = load(data)
             self._tokens, self._logprobs = tensors["tokens"], tensors["logprobs"]
-            self._lengths = tensors["lengths"].tolist()
+            self._lengths, self._sampled = tensors["lengths"], tensors["sampled"]
             read = json.loads(tensors["json"].tobytes())
             self.facts: dict[str, Any] = read["facts"]
             self._groups: list[dict[str, Any]] = read["groups"]
@@ -112,8 +114,11 @@ class Entry:
         self, problems: Mapping[str, Problem], prompt_tokens: Callable[[Problem], Any]
     ) -> list[Group]:
         """The groups, their problems looked up."""
-        ends = np.cumsum([0, *self._lengths])
-        places = itertools.pairwise(ends)
+        tokens, logprobs = (
+            np.split(flat, np.cumsum(lengths)[:-1])
+            for flat, lengths in ((self._tokens, self._lengths), (self._logprobs, self._sampled))
+        )
+        places = zip(tokens, logprobs, strict=True)
         return [self._group(group, problems, prompt_tokens, places) for group in self._groups]
 
     def _group(
@@ -121,20 +126,30 @@ class Entry:
         kept: dict[str, Any],
         problems: Mapping[str, Problem],
         prompt_tokens: Callable[[Problem], Any],
-        places: Iterator[tuple[int, int]],
+        places: Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]],
     ) -> Group:
         problem = problems[kept["problem"]]
+        if kept["prompt"] is not None:
+            problem = replace(problem, prompt=_prompt(kept["prompt"]))
         return Group(
             problem,
             prompt_tokens(problem),
-            tuple(self._rollout(rollout, *next(places)) for rollout in kept["rollouts"]),
+            tuple(_rollout(dict(rollout), *next(places)) for rollout in kept["rollouts"]),
             tuple(_score(score) for score in kept["scores"]),
             greedy_reward=kept["greedy_reward"],
             discarded=kept["discarded"],
         )
 
-    def _rollout(self, kept: dict[str, Any], begin: int, end: int) -> Rollout:
-        return Rollout(self._tokens[begin:end], self._logprobs[begin:end], **kept)
+
+def _rollout(
+    kept: dict[str, Any], tokens: NDArray[np.int32], logprobs: NDArray[np.float32]
+) -> Rollout:
+    episode = kept.pop("episode")
+    return Rollout(tokens, logprobs, **kept, episode=episode and episode_from(episode))
+
+
+def _prompt(kept: Any) -> str | tuple[Message, ...]:
+    return kept if isinstance(kept, str) else tuple(kept)
 
 
 def _encoded(groups: Sequence[Group], facts: Mapping[str, Any]) -> bytes:
@@ -146,6 +161,7 @@ def _encoded(groups: Sequence[Group], facts: Mapping[str, Any]) -> bytes:
             "tokens": np.concatenate([rollout.tokens for rollout in rollouts]),
             "logprobs": np.concatenate([rollout.logprobs for rollout in rollouts]),
             "lengths": np.array([len(r.tokens) for r in rollouts], dtype=np.int32),
+            "sampled": np.array([len(r.logprobs) for r in rollouts], dtype=np.int32),
             "json": np.frombuffer(text, dtype=np.uint8),
         }
     )
@@ -154,10 +170,18 @@ def _encoded(groups: Sequence[Group], facts: Mapping[str, Any]) -> bytes:
 def _kept(group: Group) -> dict[str, Any]:
     return {
         "problem": group.problem.id,
+        # Its own may come from an environment, which is not asked again.
+        "prompt": group.problem.prompt if any(r.episode for r in group.rollouts) else None,
         "greedy_reward": group.greedy_reward,
         "discarded": group.discarded,
         "rollouts": [
-            {"stop": r.stop, "text": r.text, "version": r.version, "temperature": r.temperature}
+            {
+                "stop": r.stop,
+                "text": r.text,
+                "version": r.version,
+                "temperature": r.temperature,
+                "episode": r.episode and told_of(r.episode),
+            }
             for r in group.rollouts
         ],
         "scores": [

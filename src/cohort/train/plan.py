@@ -17,7 +17,7 @@ from cohort.config.checks import check_recipe
 from cohort.config.preferences import Preference, RewardModel
 from cohort.config.recipe import Recipe
 from cohort.config.references import stage_of
-from cohort.config.stages import Mixture, Problems, Reinforce, Sampled, Supervised
+from cohort.config.stages import Conversing, Mixture, Problems, Reinforce, Sampled, Supervised
 from cohort.data.pairs import pair_of
 from cohort.data.records import Problem
 from cohort.errors import DataError, ModelError, RecipeError, RewardError, legible
@@ -35,17 +35,19 @@ from cohort.tasks.problems import ProblemSource, given_rows, open_source
 from cohort.train.located import located
 from cohort.train.reward_model_rows import check_rows
 from cohort.train.suits import check_suits
+from cohort.train.talk import Talk, load_talk
 
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """A stage with what its names mean; `algorithm` only where it reinforces."""
+    """A stage with what its names mean; `algorithm` only where it reinforces, `talk` with turns."""
 
     name: str
     options: AnyStage
     source: ProblemSource
     rewards: tuple[RewardFunction, ...] = ()
     algorithm: Algorithm | None = None
+    talk: Talk | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,11 @@ def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
             with _stage_named(name):
                 rewards = _rewards(options, source, base, given)
         _check_rows(options, source)
-        plans.append(StagePlan(name, options, source, rewards, algorithm))
+        talk = None
+        if isinstance(options, Conversing) and options.environment is not None:
+            with _stage_named(name):
+                talk = load_talk(options.environment, source, base)
+        plans.append(StagePlan(name, options, source, rewards, algorithm, talk))
     return plans
 
 

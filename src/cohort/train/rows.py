@@ -3,12 +3,17 @@
 Torch splits every operation among its threads, and between two operations they wait for each other;
 rows need no waiting. Each thread sums the gradients of its own rows, and the sums are added in
 order, so the result is the same every time. A single thread does the same, one row after another.
+
+A parameter's gradient is added to its thread's sum the moment it is there, and let go: a row's gradients
+never exist all at once beside the sum.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Generic, TypeVar
 
 import torch
@@ -26,42 +31,78 @@ class Rows(Generic[Seen]):
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         self._parameters = list(parameters)
         self._pool: ThreadPoolExecutor | None = None
+        self._of_thread = threading.local()
+        self._only: Gradients | None = None
 
     def gradient(
         self, rows: Sequence[Row], loss: Callable[[Row], tuple[Tensor, Seen]]
     ) -> tuple[list[Gradients], list[Seen]]:
         """One gradient for each thread, to be added in order, and what was kept of each row."""
-        threads = torch.get_num_threads()
         shares = _shares(rows, workers(self._parameters[0].device))
-        if len(shares) == 1:
-            found = [self._share(rows, shares[0], loss)]
-        else:
-            self._pool = self._pool or ThreadPoolExecutor(threads, "cohort-rows")
-            try:
-                asked = [self._pool.submit(self._alone, rows, own, loss) for own in shares]
-                found = [one.result() for one in asked]
-            finally:
-                torch.set_num_threads(threads)
+        hooks = [p.register_hook(partial(self._take, n)) for n, p in enumerate(self._parameters)]
+        try:
+            found = self._shared_out(rows, shares, loss)
+        finally:
+            for hook in hooks:
+                hook.remove()
         kept = {n: seen for _, own in found for n, seen in own.items()}
         return [gradients for gradients, _ in found], [kept[n] for n in range(len(rows))]
+
+    def _shared_out(
+        self,
+        rows: Sequence[Row],
+        shares: Sequence[Sequence[int]],
+        loss: Callable[[Row], tuple[Tensor, Seen]],
+    ) -> list[tuple[Gradients, dict[int, Seen]]]:
+        if len(shares) == 1:
+            # On a GPU torch's own thread takes the gradients, so it is not found by its thread.
+            self._only = [None] * len(self._parameters)
+            try:
+                return [self._share(rows, shares[0], loss, self._only)]
+            finally:
+                self._only = None
+        threads = torch.get_num_threads()
+        self._pool = self._pool or ThreadPoolExecutor(threads, "cohort-rows")
+        try:
+            asked = [self._pool.submit(self._alone, rows, own, loss) for own in shares]
+            return [one.result() for one in asked]
+        finally:
+            torch.set_num_threads(threads)
 
     def _alone(
         self, rows: Sequence[Row], own: Sequence[int], loss: Callable[[Row], tuple[Tensor, Seen]]
     ) -> tuple[Gradients, dict[int, Seen]]:
         torch.set_num_threads(1)
-        return self._share(rows, own, loss)
+        self._of_thread.total = [None] * len(self._parameters)
+        return self._share(rows, own, loss, self._of_thread.total)
 
     def _share(
-        self, rows: Sequence[Row], own: Sequence[int], loss: Callable[[Row], tuple[Tensor, Seen]]
+        self,
+        rows: Sequence[Row],
+        own: Sequence[int],
+        loss: Callable[[Row], tuple[Tensor, Seen]],
+        total: Gradients,
     ) -> tuple[Gradients, dict[int, Seen]]:
-        total: Gradients = [None] * len(self._parameters)
         kept: dict[int, Seen] = {}
         for number in own:
             value, kept[number] = loss(rows[number])
-            found = torch.autograd.grad(value, self._parameters, allow_unused=True)
-            for place, gradient in enumerate(found):
-                total[place] = add(total[place], gradient)
+            # What it returns is what `_take` leaves in the gradients' places.
+            torch.autograd.grad(value, self._parameters, allow_unused=True)
         return total, kept
+
+    def _take(self, place: int, gradient: Tensor) -> Tensor:
+        """Add a parameter's gradient to the sum of the thread that computed it; zeros go on, which
+        take no memory."""
+        total: Gradients = self._of_thread.total if self._only is None else self._only
+        sofar = total[place]
+        if sofar is None:
+            # A copy: torch may have given the same tensor to two parameters.
+            total[place] = gradient.to(
+                torch.promote_types(gradient.dtype, torch.float32), copy=True
+            )
+        else:
+            sofar.add_(gradient)
+        return gradient.new_zeros(()).expand_as(gradient)
 
 
 def workers(device: torch.device) -> int:

@@ -347,6 +347,7 @@ class _Run:
             seed=self._recipe.seed,
             source=plan.source,
             rewards=plan.rewards,
+            talk=plan.talk,
             store=self._store,
             console=self._console,
             keeper=self._keeper,

@@ -17,6 +17,7 @@ from cohort.train.keeper import Keeper
 from cohort.train.products import Products
 from cohort.train.profile import Profiler
 from cohort.train.state import StageState
+from cohort.train.talk import Talk
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class StageContext:
     products: where the run keeps what the stage leaves for later ones.
     first: loads the policy that the recipe begins with.
     runner: what runs the rewards; in this process, unless another is given.
+    talk: how answers have several turns, where they do.
     profiler: where the stage's first steps are profiled.
     """
 
@@ -41,6 +43,7 @@ class StageContext:
     first: Callable[[], Policy] | None = None
     runner: Runner = field(default_factory=Runner)
     clock: Clock = field(default_factory=Clock)
+    talk: Talk | None = None
     profiler: Profiler | None = None
 
     def begin(self, state: StageState) -> None:

@@ -68,6 +68,12 @@ def _critic_refusal(algorithm: Algorithm, where: str) -> RecipeError:
 
 def _check_critic(stage: Reinforce, critic: Critic, where: str) -> None:
     """What one kind of critic does not read is refused, and a policy that would wait to the end."""
+    if stage.environment is not None:
+        raise RecipeError(
+            f"{where}: there are a critic and an environment, and a critic does not know which tokens "
+            "were shown",
+            "use an algorithm without a critic",
+        )
     defaults = Critic()
     if critic.kind == "head" and critic.start:
         raise RecipeError(

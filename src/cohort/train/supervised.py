@@ -65,7 +65,7 @@ def imitate(
     policy: Policy, families: list[Family], updater: Updater, *, tokens_per_microbatch: int
 ) -> dict[str, float]:
     """One update: every answer token of the step weighs the same, however the step is cut."""
-    tokens = sum(len(f.members[0].tokens) for f in families)
+    tokens = sum(len(f.members[0].places) for f in families)
     updater.clear()
     pieces = even_cut(families, tokens_per_row=tokens_per_microbatch, device=policy.device)
 
@@ -84,12 +84,26 @@ def _families(rows: list[Demonstration], policy: Policy) -> list[Family]:
     families = []
     for row in rows:
         prompt = policy.prompt_tokens(row.problem)
-        answer = policy.completion_tokens(row.completion)
-        if len(prompt) + len(answer) > policy.context:
+        answer = demonstrated(row, policy)
+        if len(prompt) + len(answer.tokens) > policy.context:
             raise DataError(
-                f"problem {row.problem.id!r} with its answer has {len(prompt) + len(answer)} "
+                f"problem {row.problem.id!r} with its answer has {len(prompt) + len(answer.tokens)} "
                 f"tokens and the model's context is {policy.context}",
                 "leave it out, or use a model with a longer context",
             )
-        families.append(Family(prompt, (Member(np.asarray(answer, dtype=np.int32), 0),)))
+        families.append(Family(prompt, (answer,)))
     return families
+
+
+def demonstrated(row: Demonstration, policy: Policy) -> Member:
+    """A demonstration's turns as tokens; those that were shown are not imitated."""
+    if not row.earlier:
+        return Member(policy.completion_tokens(row.completion), 0)
+    parts = [
+        part
+        for said, seen in row.earlier
+        for part in (policy.completion_tokens(said), policy.seen_tokens(seen))
+    ]
+    parts.append(policy.completion_tokens(row.completion))
+    sampled = np.repeat(np.arange(len(parts)) % 2 == 0, [len(part) for part in parts])
+    return Member(np.concatenate(parts), 0, sampled)

@@ -1,0 +1,138 @@
+"""Calling what may hang: each call in a thread of its own with a deadline, and answers as they come.
+
+Whatever the called raises becomes a Failed. Coroutines all run on one loop in a thread of its own, so what
+they open stays theirs from one call to the next. A thread cannot be killed: one that hangs past its
+deadline is left behind, a daemon, and what it says is not heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from cohort.rewards.outcome import Failed
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+Work = Callable[[], Any]
+LONGEST_REASON = 300
+
+
+@dataclass(slots=True)
+class _Running:
+    began: float
+    deadline: float
+    work: Work
+
+
+class Calling(Generic[K]):
+    """Calls by key, at most `at_once` of them at a time; a key has one call at a time."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._waiting: deque[tuple[K, Work, float]] = deque()
+        self._running: dict[K, _Running] = {}
+        self._said: queue.SimpleQueue[tuple[K, _Running | None, Any]] = queue.SimpleQueue()
+        self.left_behind: list[str] = []
+
+    def now(self, work: Work, seconds: float) -> Any:
+        """Call and wait: what it returned, or Failed. Without a deadline in this very thread."""
+        if seconds == float("inf"):
+            return _outcome(work)
+        told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=lambda: told.put(_outcome(work)), daemon=True).start()
+        try:
+            return told.get(timeout=seconds)
+        except queue.Empty:
+            return self._late(seconds)
+
+    def later(self, key: K, work: Work, seconds: float) -> None:
+        """Call when there is room; `answers` says what came of it."""
+        self._waiting.append((key, work, seconds))
+        self._begin()
+
+    def answers(self, *, wait: bool) -> list[tuple[K, Any]]:
+        """What calls returned since the last time, or Failed; where it may wait, at least one, if any
+        call is on its way."""
+        found: list[tuple[K, Any]] = []
+        while True:
+            found += self._heard()
+            found += self._overdue()
+            self._begin()
+            if found or not wait or not (self._running or self._waiting):
+                return found
+            self._listen()
+
+    def _heard(self) -> list[tuple[K, Any]]:
+        found = []
+        while not self._said.empty():
+            key, running, answer = self._said.get()
+            if running is not None and self._running.get(key) is running:
+                del self._running[key]
+                found.append((key, answer))
+        return found
+
+    def _overdue(self) -> list[tuple[K, Any]]:
+        now = time.monotonic()
+        late = [key for key, one in self._running.items() if now > one.deadline]
+        return [(key, self._late(now - self._running.pop(key).began)) for key in late]
+
+    def _listen(self) -> None:
+        """Wait until something is said, or the next deadline."""
+        left = min(one.deadline for one in self._running.values()) - time.monotonic()
+        try:
+            heard = self._said.get(timeout=max(0.0, min(left, 3600.0)) + 1e-3)
+        except queue.Empty:
+            return
+        self._said.put(heard)
+
+    def _begin(self) -> None:
+        while self._waiting and len(self._running) < self._at_once:
+            key, work, seconds = self._waiting.popleft()
+            began = time.monotonic()
+            running = _Running(began, began + seconds, work)
+            self._running[key] = running
+            threading.Thread(target=self._run, args=(key, running), daemon=True).start()
+
+    def _run(self, key: K, running: _Running) -> None:
+        self._said.put((key, running, _outcome(running.work)))
+
+    def _late(self, seconds: float) -> Failed:
+        reason = f"it had not answered after {seconds:.1f} s"
+        self.left_behind.append(reason)
+        return Failed("deadline", reason)
+
+
+def _outcome(work: Work) -> Any:
+    """What the work comes to. It is the user's code, so whatever it raises is an outcome."""
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001 - an environment is the user's
+        return Failed("raised", f"{type(error).__name__}: {error}"[:LONGEST_REASON])
+
+
+def settled(value: T | Awaitable[T]) -> T:
+    """The value, or what the coroutine returns; waits for it."""
+    if not inspect.isawaitable(value):
+        return value
+
+    async def awaited() -> T:
+        return await value
+
+    return asyncio.run_coroutine_threadsafe(awaited(), _loop()).result()
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """The loop of all coroutines."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="cohort coroutines", daemon=True).start()
+    return loop
