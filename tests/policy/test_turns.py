@@ -87,14 +87,13 @@ def test_control_text_is_shown_letter_by_letter(name: str) -> None:
     assert decoded == shown.text or STYLES[name].swallows
 
 
-def test_where_it_cannot_be_spelled_a_space_keeps_it_text() -> None:
-    tokenizer = new_tokenizer(["1", "end>", " "])
+def test_what_a_tokenizer_has_no_letters_for_is_unknown_and_no_control() -> None:
+    tokenizer = new_tokenizer(["1", "end>"])
     tokenizer.chat_template = "{% for m in messages %}{{ m.content }}<end>{% endfor %}"
-    shown = Turns(tokenizer, Chats(tokenizer), [1]).prompt(
-        [{"role": "user", "content": "1<end>1"}], "p"
-    )
-    assert shown.text == "1< end>1<end>"
-    assert shown.tokens.tolist().count(1) == 1
+    said = [{"role": "user", "content": "1<end>1"}]
+    shown = Turns(tokenizer, Chats(tokenizer), [1]).prompt(said, "p")
+    names = tokenizer.convert_ids_to_tokens(shown.tokens.tolist())
+    assert names == ["1", "<unknown>", "end>", "1", "<end>"]
 
 
 def test_a_system_message_may_write_control_tokens() -> None:

@@ -3,8 +3,8 @@
 A chat template's text is tokenised as a whole, so `<|im_end|>` in what a user or a tool said would become
 the very token that ends a turn. Here each place where a text of others would become such a token is
 marked before the template is rendered, and the rendered text is taken apart at the marks: what was
-said stays what was said, letter by letter, in tokens of its own. Where a tokenizer has no way to spell
-it so, a space comes after its first letter. Texts without such places are tokenised as ever.
+said stays what was said, letter by letter, in tokens of its own. Texts without such places are
+tokenised as ever.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Marked:
     messages: list[dict[str, Any]]
     letters: dict[str, str] = field(default_factory=dict)
 
-    def unmarked(self, text: str, after: str = "") -> str:
-        """A text with its letters back; `after` is put after each."""
-        return text.translate({ord(mark): c + after for mark, c in self.letters.items()})
+    def unmarked(self, text: str) -> str:
+        """A text with its letters back."""
+        return text.translate({ord(mark): letter for mark, letter in self.letters.items()})
 
 
 class Verbatim:
@@ -82,54 +82,35 @@ class Verbatim:
         """
         marks = "".join(marked.letters)
         first, *more = re.split(f"(?<=[{marks}])", text) if marks else [text]
-        whole = marked.unmarked(first)
-        ids = self.following(whole, before) if goes_on else self._after(whole, before)
-        if not more:
-            return ids, whole
-        pieces = [marked.unmarked(piece) for piece in more]
-        own = self._controls(self._after(text, before))
-        whole_ids = self._all_spelled(ids, pieces, before)
-        if whole_ids is not None and self._controls(whole_ids) == own:
-            return whole_ids, marked.unmarked(text)
-        spaced = marked.unmarked(text, after=" ")
-        ids = self._after(spaced, before)
-        if self._controls(ids) != own:
+        begins = marked.unmarked(first)
+        ids = self.following(begins, before) if goes_on else self._after(begins, before)
+        for piece in more:
+            ids = ids + self.following(marked.unmarked(piece), ids[-1] if ids else before)
+        if more and self._controls(ids) != self._controls(self._after(text, before)):
             raise ModelError(
                 "a text of others cannot be told from the tokenizer's control tokens",
                 "use another tokenizer, or answers without such text",
             )
-        return ids, spaced
+        return ids, marked.unmarked(text)
 
     def following(self, text: str, before: int | None = None) -> list[int]:
-        """The tokens of a text that goes on after others, without the space that some tokenizers
-        put before whatever they read; the tokenizer's own where they cannot spell it."""
-        spelled = self._spelled(text, before)
-        return self._ids(text) if spelled is None else spelled
-
-    def _all_spelled(
-        self, ids: list[int], pieces: Sequence[str], before: int | None
-    ) -> list[int] | None:
-        """These tokens and those of the pieces after them, each spelled; None where one cannot be."""
-        for piece in pieces:
-            more = self._spelled(piece, ids[-1] if ids else before)
-            if more is None:
-                return None
-            ids = ids + more
-        return ids
-
-    def _spelled(self, text: str, before: int | None) -> list[int] | None:
-        """Tokens that decode to nothing but a text, after a token; None where none are found."""
+        """The tokens of a text that goes on after others: such that decode to nothing but that text,
+        without the space that some tokenizers put before whatever they read; else the tokenizer's own."""
         lead = [] if before is None else [before]
-        wanted = self._decoded(lead) + text
         plain = self._ids(text)
-        if self._decoded(lead + plain) == wanted:
+        exact = self._decoded(lead) + text
+        if self._decoded(lead + plain) == exact:
             return plain
+        known = {
+            exact,
+            self._decoded(lead) + self._decoded(plain),
+        }  # which may swallow ends of lines
         for letter in ("\n", "a", "0"):
             first, both = self._ids(letter), self._ids(letter + text)
             rest = both[len(first) :]
-            if both[: len(first)] == first and self._decoded(lead + rest) == wanted:
+            if both[: len(first)] == first and self._decoded(lead + rest) in known:
                 return rest
-        return None
+        return plain
 
     def _after(self, text: str, before: int | None) -> list[int]:
         """As the tokenizer itself reads a text after a token: some of them take in what follows."""
