@@ -173,13 +173,13 @@ def _weight_of_token(due: Due) -> None:
 
 
 def _sampler(due: Due) -> None:
-    from cohort.train import collect
+    from cohort.train import talk
 
     def spoil(groups: Any, *_: Any) -> Any:
         groups[0][0].logprobs[0] = NAN
         return groups
 
-    _replace(collect, "sample", spoil, due)
+    _replace(talk, "sample", spoil, due)
 
 
 def _computed(number: int, value: float, calls: int, due: Due) -> None:

@@ -21,11 +21,11 @@ REPEATS, SHORT_REPEATS = 20, 3
 CHILD = """
 import random, sys, time
 from cohort.data.disk import RealDisk
-from cohort.train import collect
+from cohort.train import collect, talk
 from cohort.train.optim import Updater
 
 chance = random.Random(int(sys.argv.pop(1)))
-for owner, name in ((RealDisk, "sync"), (collect, "sample"), (collect, "score_groups"), (Updater, "update")):
+for owner, name in ((RealDisk, "sync"), (talk, "sample"), (collect, "score_groups"), (Updater, "update")):
     def slow(*given, real=getattr(owner, name), **more):
         time.sleep(chance.random() * 0.05)
         return real(*given, **more)

@@ -183,8 +183,8 @@ def given_to(text: str) -> dict[str, list]:
     return {"completions": [text], "answer": ["B is 1,234"], "completion_ids": [[1] * 9]}
 
 
-NO_RULES = ("matches", "python", "rust", "classifier", "endpoint", "judge")
-"""A pattern of the user's; programs, models and services, which have deadlines instead."""
+NO_RULES = ("matches", "python", "rust", "classifier", "endpoint", "judge", "orchestra")
+"""A pattern of the user's; programs, models and services, which have deadlines instead; what reads no text."""
 
 
 @pytest.mark.parametrize("name", [name for name in BUILT_IN if name not in NO_RULES])

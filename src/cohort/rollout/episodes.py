@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from cohort.data import keyed
 from cohort.data.records import Episode, Problem, StopReason, Turn
-from cohort.errors import DataError
+from cohort.errors import DataError, ModelError
 from cohort.rewards.outcome import Failed
 from cohort.rollout.calling import Calling, settled
 from cohort.rollout.environments import (
@@ -169,9 +169,14 @@ class Episodes:
             self._reply(request, member, "time")
         else:
             assert own.spoken is not None, "an answer to a turn that nobody spoke"
-            shown = self._voice.shown(
-                own.messages, own.spoken, answer.seen, own.last, self._tools[request]
-            )
+            try:
+                shown = self._voice.shown(
+                    own.messages, own.spoken, answer.seen, own.last, self._tools[request]
+                )
+            except ModelError as error:  # a template refuses what this environment shows
+                own.failure = "invalid", error.message
+                self._reply(request, member, "failed")
+                return
             own.turns[-1] = replace(last, observed=len(shown.tokens), seen=shown.text)
             own.told += len(shown.tokens)
             self._ready.append(Reply(request, member, shown.tokens))

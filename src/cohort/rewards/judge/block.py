@@ -45,7 +45,7 @@ def quoted(text: str) -> str:
     """A text as a JSON string on one line, from which nothing can break out."""
     plain = json.dumps(text, ensure_ascii=False)
     marked = OPENS.sub(lambda match: f"\\u{ord(match.group()):04x}", plain)
-    return marked if marked.isascii() else "".join(map(_harmless, marked))
+    return marked if marked.isascii() and marked.isprintable() else "".join(map(_harmless, marked))
 
 
 def _harmless(character: str) -> str:
@@ -54,4 +54,5 @@ def _harmless(character: str) -> str:
     looks = unicodedata.normalize("NFKC", character)
     if character.isprintable() and character not in ALIKE and not SYNTAX & set(looks):
         return character
-    return json.dumps(character)[1:-1]
+    escaped = json.dumps(character)[1:-1]  # which leaves DEL as it is
+    return escaped if escaped.isprintable() else f"\\u{ord(character):04x}"
