@@ -184,7 +184,7 @@ def given_to(text: str) -> dict[str, list]:
 
 
 NO_RULES = ("matches", "python", "rust", "classifier", "endpoint", "judge", "orchestra")
-"""A pattern of the user's; programs, models and services, which have deadlines instead; what reads no text."""
+"""A pattern of the user's; programs, models and services, with deadlines instead; what reads no text."""
 
 
 @pytest.mark.parametrize("name", [name for name in BUILT_IN if name not in NO_RULES])
