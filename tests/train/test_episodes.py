@@ -8,8 +8,8 @@ import pytest
 
 from cohort.config.environments import Environment
 from cohort.config.load import read_recipe
+from cohort.data.episodes import episode_from
 from cohort.data.records import Demonstration, Problem
-from cohort.data.told import episode_from
 from cohort.errors import RecipeError
 from cohort.rollout.request import Sampling
 from cohort.tasks.calculator import Desk

@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from cohort.data.told import episode_from
+from cohort.data.episodes import episode_from
 from cohort.rewards.orchestra import orchestra
 from cohort.rewards.outcome import Scored
 from tests.train import runs

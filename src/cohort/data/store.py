@@ -17,8 +17,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+from cohort.data.episodes import told_of
 from cohort.data.records import SCORED, UNSCORABLE, Group, Score
-from cohort.data.told import told_of
 from cohort.errors import RunError, StorageError
 
 SCHEMA_VERSION = 6

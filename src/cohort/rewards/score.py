@@ -17,8 +17,8 @@ from dataclasses import replace
 from typing import Any
 
 from cohort.config.lookup import nearest
+from cohort.data.episodes import told_of
 from cohort.data.records import PART, UNSCORABLE, Group, Problem, Score
-from cohort.data.told import told_of
 from cohort.errors import RewardError
 from cohort.rewards.functions import RewardFunction
 from cohort.rewards.isolation.asking import Batch

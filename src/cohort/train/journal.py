@@ -25,8 +25,8 @@ from safetensors.numpy import load, save
 
 from cohort.data.checkpoints import DamagedError, canonical
 from cohort.data.disk import Disk, RealDisk, refusing, remove_tree, replace_file
+from cohort.data.episodes import episode_from, told_of
 from cohort.data.records import Group, Message, Problem, Rollout, Score
-from cohort.data.told import episode_from, told_of
 from cohort.train.state import Place
 
 _NAME = re.compile(r"stage-(\d+)-step-(\d{6,12})")
