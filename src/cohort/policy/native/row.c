@@ -59,6 +59,26 @@ static inline __attribute__((always_inline)) void product(
         columns_of(c + column, c_line, lines, a, a_line, a_step, b + column, b_line, steps, 1, adds);
 }
 
+/* The products that there are, each a function of its own: inlined into its callers, of whose variables there are
+   many, it has sums spilled to memory. */
+#define PRODUCT static __attribute__((noinline)) void
+
+/* scores [lines, n] = a b; a [lines, wide], b [wide, n] of rows `whole` apart. */
+PRODUCT set_scores(float *scores, int64_t lines, int64_t n, const float *a, const float *b, int64_t whole,
+                   int64_t wide) {
+    product(scores, KEYS, lines, n, a, wide, 1, b, whole, wide, 0);
+}
+
+/* c [lines, wide] += weights b; weights [lines, n], b [n, wide]. */
+PRODUCT add_seen(float *c, int64_t lines, int64_t n, const float *weights, const float *b, int64_t wide) {
+    product(c, wide, lines, wide, weights, KEYS, 1, b, wide, n, 1);
+}
+
+/* c [n, wide] += weights^T b; weights [lines, n], b [lines, wide]. */
+PRODUCT add_given(float *c, int64_t lines, int64_t n, const float *weights, const float *b, int64_t wide) {
+    product(c, wide, n, wide, weights, 1, KEYS, b, wide, lines, 1);
+}
+
 /* Tokens one after another with their keys and values of one head, padded to `whole` of them. */
 typedef struct {
     int64_t start, length, whole;
@@ -186,11 +206,11 @@ static void forward_block(const Call *call, const Segment *before, const Segment
         int64_t columns = reach(b, s, causal);
         for (int64_t j = 0; j < columns; j += KEYS) {
             int64_t n = columns - j < KEYS ? columns - j : KEYS;
-            product(scores, KEYS, b->lines, n, query, wide, 1, s->key_turned + j, s->whole, wide, 0);
+            set_scores(scores, b->lines, n, query, s->key_turned + j, s->whole, wide);
             hide(scores, b, s, causal, j, n);
             for (int64_t r = 0; r < b->lines; r++)
                 soften_line(scores + r * KEYS, n, seen + r, out + r * wide, wide);
-            product(out, wide, b->lines, wide, scores, KEYS, 1, s->value + j * wide, wide, n, 1);
+            add_seen(out, b->lines, n, scores, s->value + j * wide, wide);
         }
     }
     for (int64_t r = 0; r < b->count; r++) {
@@ -239,14 +259,14 @@ static void backward_block(const Call *call, Segment *before, Segment *own, cons
         int64_t columns = reach(b, s, causal);
         for (int64_t j = 0; j < columns; j += KEYS) {
             int64_t n = columns - j < KEYS ? columns - j : KEYS;
-            product(weights, KEYS, lines, n, query, wide, 1, s->key_turned + j, s->whole, wide, 0);
-            product(slopes, KEYS, lines, n, slope, wide, 1, s->value_turned + j, s->whole, wide, 0);
+            set_scores(weights, lines, n, query, s->key_turned + j, s->whole, wide);
+            set_scores(slopes, lines, n, slope, s->value_turned + j, s->whole, wide);
             hide(weights, b, s, causal, j, n);
             for (int64_t r = 0; r < lines; r++)
                 slope_line(weights + r * KEYS, slopes + r * KEYS, n, total[r], along[r]);
-            product(s->of_value + j * wide, wide, n, wide, weights, 1, KEYS, slope, wide, lines, 1);
-            product(s->of_key + j * wide, wide, n, wide, slopes, 1, KEYS, query, wide, lines, 1);
-            product(of_query, wide, lines, wide, slopes, KEYS, 1, s->key + j * wide, wide, n, 1);
+            add_given(s->of_value + j * wide, lines, n, weights, slope, wide);
+            add_given(s->of_key + j * wide, lines, n, slopes, query, wide);
+            add_seen(of_query, lines, n, slopes, s->key + j * wide, wide);
         }
     }
     for (int64_t r = 0; r < b->count; r++) {
