@@ -184,13 +184,13 @@ def _row_attention(
 ) -> None:
     heads, width, longest = key.shape[1], query.shape[2], families.longest
     wide = native.whole_blocks(width)
-    size = 6 * wide * longest + native.BLOCK * (3 * wide + 2 * longest)
+    size = 6 * wide * longest + native.LINES * (3 * wide + 2 * native.KEYS)
     threads = min(torch.get_num_threads(), families.count * heads)
     native.call(
         "row_attention", query, key, value,
         torch.tensor([tensor.stride(0) for tensor in (query, key, value)]),
         families.prompts, families.first, families.answers, scale, out, total, slope,
-        *(of or (None, None, None)), query.new_empty(threads, size), size, longest, families.count,
+        *(of or (None, None, None)), query.new_empty(threads, size), size, families.count,
         query.shape[1], heads, width, threads,
     )  # fmt: skip
 

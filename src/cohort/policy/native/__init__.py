@@ -36,6 +36,8 @@ BLOCK = 16
 """Lanes of the cache are a multiple of so many positions long."""
 WIDEST = 1024
 """The widest head that the kernels have room for."""
+LINES, KEYS = 48, 64
+"""Queries of a training row, and keys, whose scores are computed at a time."""
 TOGETHER = 4
 """The most query heads that read a key head together."""
 COMPILE_SECONDS = 120
@@ -54,7 +56,7 @@ _SIGNATURES = {
     + [_POINTER] * 7
     + [_INT] * 9
     + [ctypes.c_int],
-    "row_attention": [_POINTER] * 7 + [_FLOAT] + [_POINTER] * 7 + [_INT] * 7,
+    "row_attention": [_POINTER] * 7 + [_FLOAT] + [_POINTER] * 7 + [_INT] * 6,
     "draw": [_POINTER] * 6 + [_INT] * 2 + [ctypes.c_int],
 }
 

@@ -20,6 +20,8 @@
 
 typedef float vector __attribute__((vector_size(4 * REGISTER), aligned(4), may_alias));
 
+typedef int32_t integers __attribute__((vector_size(4 * REGISTER), aligned(4), may_alias));
+
 static inline float from_bf16(uint16_t half) {
     uint32_t bits = (uint32_t)half << 16;
     float value;
@@ -52,6 +54,37 @@ static inline float exponential(float x) {
     float scale;
     memcpy(&scale, &bits, 4);
     return x < -87.0f ? 0.0f : p * scale;
+}
+
+/* The same for a register of numbers up to 88, with a polynomial of one order less: the number of halvings is
+   read from the last bits of a sum with 1.5 * 2^23. */
+static inline vector exponentials(vector x) {
+    vector turned = x * 1.44269504f + 12582912.0f, n = turned - 12582912.0f;
+    vector r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    vector p = r * 0x1.0f9f9cp-7f + 0x1.573a1ap-5f;
+    p = p * r + 0x1.555a80p-3f;
+    p = p * r + 0x1.fffdc6p-2f;
+    p = p * r + 0x1.fffff6p-1f;
+    integers scale = ((integers)turned << 23) + (127 << 23);
+    p = (r * (vector)scale) * p + (vector)scale;
+    return (vector)((integers)p & ~(x < -87.0f));
+}
+
+static inline vector larger(vector a, vector b) {
+    integers first = a > b;
+    return (vector)(((integers)a & first) | ((integers)b & ~first));
+}
+
+static inline float largest_of(vector a) {
+    for (int half = REGISTER / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) a[i] = a[i] > a[i + half] ? a[i] : a[i + half];
+    return a[0];
+}
+
+static inline float sum_of(vector a) {
+    for (int half = REGISTER / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) a[i] += a[i + half];
+    return a[0];
 }
 
 /* A value as a bfloat16 holds it. */
