@@ -27,8 +27,8 @@ from cohort.data.packing import Family, Row, cut, pack
 from cohort.policy import attention
 from cohort.policy.attention import Packed
 from cohort.policy.load import whole
-from cohort.policy.pretrained import settle
 from cohort.policy.policy import Policy, hidden_states
+from cohort.policy.pretrained import settle
 from cohort.policy.trunk import trunk_of
 
 Reads = Literal["sequence", "token"]
