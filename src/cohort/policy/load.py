@@ -29,7 +29,7 @@ from cohort.policy.adapters import (
 from cohort.policy.new import new_model, new_tokenizer
 from cohort.policy.plain_json import shown
 from cohort.policy.policy import Policy, embeddings
-from cohort.policy.pretrained import by_library, pretrained
+from cohort.policy.pretrained import by_library, pretrained, settle
 from cohort.policy.probe import probe
 
 UNSHAREABLE = ("linear_attention", "mamba", "recurrent", "conv")
@@ -64,6 +64,7 @@ def take_over(model: PreTrainedModel, tokenizer: Any, *, made_here: bool = False
             f"{type(model).__name__} has {unshareable[0]} layers, which cannot share a prompt",
             "use a model whose layers are attention layers",
         )
+    settle(model)
     expected = probe(model)
     attention.install()
     model.set_attn_implementation(attention.NAME)

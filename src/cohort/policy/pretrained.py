@@ -29,6 +29,8 @@ FETCHED = ["*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "model*.sa
 """Of a name on the hub; no pickles, and no code."""
 HERE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 BELONGS = "use the config.json that belongs to the weights"
+ALIGNMENT = 64
+"""Bytes; torch lays every tensor of its own out so."""
 SLACK = 4_000_000
 """Numbers that a model may have beside its weights: tables of positions, masks."""
 
@@ -49,6 +51,17 @@ def pretrained(path: str) -> tuple[PreTrainedModel, Any]:
     _check_whole(path, found)
     _check_finite(path, model)
     return model, tokenizer
+
+
+def settle(model: PreTrainedModel) -> None:
+    """Move weights that do not begin where torch's own memory does.
+
+    In a mapped file they begin at any multiple of 8 bytes, by the length of its header, and MKL rounds
+    some products otherwise there: the same weights, saved and loaded, would not say the same.
+    """
+    for parameter in model.parameters():
+        if parameter.data_ptr() % ALIGNMENT:
+            parameter.data = parameter.data.clone()
 
 
 def _with_adapters(folder: Path) -> tuple[PreTrainedModel, Any]:

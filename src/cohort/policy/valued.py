@@ -28,6 +28,7 @@ from cohort.policy import attention
 from cohort.policy.attention import Packed
 from cohort.policy.load import whole
 from cohort.policy.policy import Policy, hidden_states
+from cohort.policy.pretrained import settle
 from cohort.policy.trunk import trunk_of
 
 Reads = Literal["sequence", "token"]
@@ -122,6 +123,7 @@ def load_valued(folder: Path, reads: Reads, tokenizer: Any, *, device: str = "cp
     logging.disable_progress_bar()
     with torch.random.fork_rng(devices=[]):
         model = CLASSES[reads].from_pretrained(folder, local_files_only=True)
+    settle(model)
     return Valued(model.to(device), tokenizer)
 
 
