@@ -11,7 +11,7 @@ import torch
 from cohort.data.packing import Family, Member, pack
 from cohort.policy import elementwise, native
 from cohort.policy.panels import laid_out
-from cohort.policy.recomputed import gate_into
+from cohort.policy.selective import gate_into
 from cohort.rollout.choice import inverse_transform
 from cohort.rollout.request import Request, Sampling
 from cohort.rollout.sampler import sample

@@ -20,7 +20,7 @@ from cohort.policy.elementwise import rms_norm, rotate
 from cohort.policy.load import save_policy, take_over
 from cohort.policy.new import new_tokenizer
 from cohort.policy.policy import Policy
-from cohort.policy.recomputed import gate_into
+from cohort.policy.selective import gate_into
 from cohort.policy.trunk import Joint, Trunk, trunk_of
 from cohort.rollout.request import Request, Sampling
 from cohort.rollout.sampler import sample

@@ -29,7 +29,7 @@ from cohort.policy.attention import Heads, Layout, WholeLayout
 from cohort.policy.elementwise import gated, rms_norm, rotate
 from cohort.policy.panels import LayerPanels, Panels, laid_out
 from cohort.policy.products import Weights
-from cohort.policy.recomputed import gate_into, joint_after_norm
+from cohort.policy.selective import gate_into, joint_after_norm
 
 MISTRAL = (
     mistral.MistralForCausalLM,

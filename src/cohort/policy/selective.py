@@ -2,8 +2,8 @@
 
 A norm before a product and a gate before one cost a pass over memory, and a copy of what they say as
 long as a row is in flight: of what a Llama-like layer keeps for its gradient, some three tenths
-(Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", section 3, drops cheap results in
-the same way). Computed again they are the same bits.
+(selective recomputation: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", section 3).
+Computed again they are the same bits.
 
     T tokens of a row, d hidden width, n rows of the weights, f feed-forward width.
 """
