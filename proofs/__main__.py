@@ -48,6 +48,9 @@ PROOFS = {
     "orchestrator": "a small orchestrator minds price, difficulty and preference: five seeds",
     "calculator": "a small model learns to use a calculator: three seeds",
     "conversations": "conversations in six chat templates: the record is what was said and shown",
+    "architectures": "architectures of transformers, tiny: packed rows, greedy tokens, saving, adapters",
+    "lora": "LoRA: the base stays to the bit, peft loads what was saved, `chain` learns: three seeds",
+    "plan": "the plan of the memory against the measured peak of twelve configurations",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""

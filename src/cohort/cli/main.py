@@ -22,7 +22,7 @@ from typing import Annotated
 
 import typer
 
-from cohort.cli import check, listing, reading, training
+from cohort.cli import check, listing, planning, reading, talking, training
 from cohort.cli.sandbox import sandbox
 from cohort.errors import CohortError, legible
 
@@ -39,8 +39,9 @@ app = typer.Typer(
 )
 app.command("train")(training.train)
 app.command("check")(check.check)
+app.command("plan")(planning.plan)
 app.command("eval")(training.evaluate)
-app.command("sample")(training.sample)
+app.command("sample")(talking.sample)
 app.command("show")(reading.show)
 app.command("report")(reading.report)
 app.command("recipes")(listing.recipes)

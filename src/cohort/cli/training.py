@@ -1,4 +1,4 @@
-"""The commands that load a model: `train`, `eval`, `sample`.
+"""The commands that train and measure a model: `train`, `eval`.
 
 They turn strings into options and call the train room; nothing is decided here.
 """
@@ -6,12 +6,15 @@ They turn strings into options and call the train room; nothing is decided here.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cohort.cli.waiting import choose_waiting
 from cohort.errors import RecipeError
+
+if TYPE_CHECKING:
+    from cohort.config.recipe import Recipe
 
 Set = Annotated[
     list[str] | None,
@@ -74,6 +77,9 @@ def train(
         bool, typer.Option("--dry-run", help="Check it, print the resolved recipe and stop.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    memory: Annotated[
+        str, typer.Option("--memory", help="What there is, as 16GiB: settings are chosen that fit.")
+    ] = "",
     profile: Annotated[
         int | None,
         typer.Option(
@@ -84,13 +90,18 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train as a recipe says; prints the run folder. Given again, goes on where the run ended."""
+    """Train as a recipe says; prints the run folder. Given again, goes on where the run ended.
+
+    With --memory, with the settings that `cohort plan` chooses.
+    """
     from cohort.config.load import dump_recipe, find_recipe, load_recipe
 
     file, run = _named(recipe, run, resume)
     file = find_recipe(file)
     resolved = load_recipe(file, changes or [])
     choose_waiting()
+    if memory:
+        resolved = _fitted(resolved, file, memory)
     if dry_run:
         from cohort.train.plan import check_names
         from cohort.train.profile import steps_to_profile
@@ -112,6 +123,22 @@ def train(
         accept_changes=accept_changes,
     )
     typer.echo(folder)
+
+
+def _fitted(recipe: Recipe, file: Path, memory: str) -> Recipe:
+    """The recipe with settings that fit into so much memory; what was chosen goes to stderr."""
+    from cohort.train.fit import parse_memory, plan_recipe
+    from cohort.train.machine import this_device
+
+    planned = plan_recipe(
+        recipe,
+        base=file.parent.resolve(),
+        machine=this_device(recipe.threads),
+        memory=parse_memory(memory),
+    )
+    for why in planned.chosen:
+        typer.echo(f"chosen, so that it fits: {why}", err=True)
+    return planned.recipe
 
 
 def evaluate(
@@ -147,27 +174,3 @@ def evaluate(
 
     summary = evaluate_model(recipe, base=Path.cwd())
     print_json(summary) if as_json else print_table(summary)
-
-
-def sample(
-    model: Model,
-    prompt: Annotated[str, typer.Argument(help="The prompt, as text.")],
-    count: Annotated[int, typer.Option(help="How many answers.", min=1)] = 1,
-    temperature: Annotated[float, typer.Option(help="0 is greedy.", min=0.0)] = 1.0,
-    max_new_tokens: MaxNewTokens = 256,
-    seed: Annotated[int, typer.Option(help="Equal seeds give equal answers.", min=0)] = 1,
-) -> None:
-    """Sample answers to one prompt; prints one after the other."""
-    choose_waiting()
-    from cohort.train.sample_model import sample_model
-
-    answers = sample_model(
-        model,
-        prompt,
-        count=count,
-        temperature=temperature,
-        max_new_tokens=max_new_tokens,
-        seed=seed,
-    )
-    for answer in answers:
-        typer.echo(answer)

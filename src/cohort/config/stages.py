@@ -197,12 +197,22 @@ class Sampled(Stage):
     """The share of a step's answers for which a reward function may fail; more of them end the run."""
     max_new_tokens: PositiveInt = 256
     """The most tokens an answer may have."""
+    stop: list[str] = []
+    """Texts that end an answer, or a turn of a conversation, when it has said one of them; it stays in the
+    answer. End-of-sequence tokens end it in any case."""
     slots: Count = 0
     """How many answers are sampled side by side; changes memory and speed, never an answer. 0: as suits
     the device: 64 on a CPU, 256 on a GPU."""
     compile_decoding: bool = False
     """Let torch compile the attention of decode steps, where they have fixed shapes; the metric
     `sampling/warmup_seconds` says what that takes."""
+
+    @field_validator("stop")
+    @classmethod
+    def _stop_at_something(cls, value: list[str]) -> list[str]:
+        if "" in value:
+            raise ValueError("stop holds an empty text, which every answer has said at once")
+        return value
 
     @field_validator("rewards", mode="before")
     @classmethod

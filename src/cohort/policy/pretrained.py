@@ -82,6 +82,20 @@ def _base(folder: Path) -> str:
     return base
 
 
+def described(path: str) -> tuple[Any, Any]:
+    """The configuration and the tokenizer of a model whose weights are not read, and need not be there."""
+    if os.path.exists(path) or not _is_hub_name(path):
+        folder = _folder(path)
+        return (
+            described(_base(folder))
+            if is_adapter_folder(folder)
+            else _without_weights(path, folder)
+        )
+    given: dict[str, Any] = {"trust_remote_code": False}
+    config = by_library(path, lambda: AutoConfig.from_pretrained(path, **given))
+    return config, by_library(path, lambda: AutoTokenizer.from_pretrained(path, **given))
+
+
 def check_pretrained(path: str) -> None:
     """Raise what `pretrained` raises before it reads the weights; nothing is fetched from the hub."""
     if os.path.exists(path) or not _is_hub_name(path):  # no error for a name that is too long
@@ -100,6 +114,11 @@ def _without_weights(path: str, folder: Path) -> tuple[Any, Any]:
     if (folder / TOKENIZER).exists():
         try_tokenizer(folder / TOKENIZER)
     config = by_library(path, lambda: AutoConfig.from_pretrained(folder, **HERE))
+    if getattr(config, "is_encoder_decoder", False):
+        raise ModelError(
+            f"{path!r} is an encoder-decoder ({config.model_type}), which is not a causal language model",
+            "use a decoder-only model",
+        )
     _check_described(path, config, weights)
     return config, by_library(path, lambda: AutoTokenizer.from_pretrained(folder, **HERE))
 

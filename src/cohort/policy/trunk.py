@@ -29,6 +29,7 @@ from cohort.policy.attention import Heads, Layout, WholeLayout
 from cohort.policy.elementwise import gated, rms_norm, rotate
 from cohort.policy.panels import LayerPanels, Panels, laid_out
 from cohort.policy.products import Weights
+from cohort.policy.recompute import recomputed
 from cohort.policy.selective import gate_into, joint_after_norm
 
 MISTRAL = (
@@ -124,6 +125,8 @@ class Trunk:
         self._layers = [_layer(layer, shape, everywhere) for layer in base.layers]
         self.window = min((layer.window for layer in self._layers if layer.window), default=0)
         """The shortest sliding window of a layer; 0: none has one."""
+        self.recompute = False
+        """Keep what goes into a layer alone for its gradient, and go through it once more then."""
 
     def hidden(self, tokens: Tensor, positions: Tensor, layout: Layout) -> Tensor:
         """The last hidden state of every token of one row: [T], [T] -> [T, d]."""
@@ -133,12 +136,19 @@ class Trunk:
             return cast(WholeLayout, layout).step(x, positions)
         seen_by = self._attends(positions, layout, x)
         for number, layer in enumerate(self._layers):
-            mixed = layer.query_key_value.after_norm(x, layer.before_attention, epsilon)
-            seen = seen_by(number, layer, mixed)
-            x = layer.output.added(x, seen.reshape(len(tokens), -1))
-            wide = layer.gate_up.after_norm(x, layer.before_feed_forward, epsilon)
-            x = _gate_into(x, wide, layer.down)
+            if self.recompute and torch.is_grad_enabled():
+                x = recomputed(self._through, number, layer, seen_by, x)
+            else:
+                x = self._through(number, layer, seen_by, x)
         return rms_norm(x, self._last_norm, epsilon)
+
+    def _through(self, number: int, layer: _Layer, seen_by: _Attend, x: Tensor) -> Tensor:
+        """One layer: [T, d] -> [T, d]."""
+        mixed = layer.query_key_value.after_norm(x, layer.before_attention, self._epsilon)
+        seen = seen_by(number, layer, mixed)
+        x = layer.output.added(x, seen.reshape(len(x), -1))
+        wide = layer.gate_up.after_norm(x, layer.before_feed_forward, self._epsilon)
+        return _gate_into(x, wide, layer.down)
 
     def _attends(self, positions: Tensor, layout: Layout, like: Tensor) -> _Attend:
         """What a layer's attention is: norms and rotation here, the rest in the layout."""

@@ -208,6 +208,7 @@ def _scored(
         temperatures=options.temperature.of_step(step, options.steps),
         slots=options.slots,
         compiled=options.compile_decoding,
+        stop=tuple(options.stop),
     )
     strict = step == 1
     groups = _answered(policy, problems, sampling, algorithm, context, key=key, strict=strict)
