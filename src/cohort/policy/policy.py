@@ -6,6 +6,7 @@ reward or an advantage is.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -26,6 +27,7 @@ from cohort.policy.head import token_logprobs
 from cohort.policy.panels import Panels
 from cohort.policy.products import Weights, packed, product
 from cohort.policy.trunk import Trunk, trunk_of
+from cohort.policy.turns import Turns
 
 ROW_TOKENS = {"cpu": 2048}
 """Tokens of a row on a device whose activations should stay in its cache; 8,192 elsewhere."""
@@ -62,6 +64,12 @@ class Policy:
         self._model = model
         self._trunk = trunk_of(model)
         self._head: Weights | None = None
+
+    @functools.cached_property
+    def turns(self) -> Turns:
+        """Chats as tokens, by the same template, without tools. Raises ModelError for a tokenizer that
+        cannot tell text from control tokens."""
+        return Turns(self.tokenizer, self.chats, self.ends)
 
     @property
     def device(self) -> torch.device:
@@ -149,7 +157,8 @@ class Policy:
         return token_logprobs(states, *self.head, sampled, temperature=temperature)
 
     def prompt_tokens(self, problem: Problem) -> NDArray[np.int32]:
-        """The prompt as the policy sees it; chats go through the tokenizer's own template.
+        """The prompt as the policy sees it; chats go through the tokenizer's own template, and no text of
+        a user's becomes a control token of it.
 
         Raises DataError for a prompt without tokens, ModelError for a chat without a template or
         with one that does not render it.
@@ -162,8 +171,8 @@ class Policy:
                     "the prompts are chats and this tokenizer has no chat template",
                     "use an instruction-tuned model, or a text prompt",
                 )
-            text = self.chats.text(problem.prompt, f"the prompt of problem {problem.id!r}")
-            tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            of = f"the prompt of problem {problem.id!r}"
+            tokens = self.turns.prompt(problem.prompt, of).tokens
         if not len(tokens):
             raise DataError(f"the prompt of problem {problem.id!r} has no tokens")
         return np.asarray(tokens, dtype=np.int32)
