@@ -47,6 +47,8 @@ PROOFS = {
     "iterative": "a reward model that is trained on with the policy, and one that is not: five seeds",
     "orchestrator": "a small orchestrator minds price, difficulty and preference: five seeds",
     "conversations": "conversations in six chat templates: the record is what was said and shown",
+    "agent": "an agent that knows a base URL, trained: what is recorded is what the trainer says",
+    "episode_faults": "tools, environments and agents at fault: no run lost, no failure a reward",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""
