@@ -155,7 +155,7 @@ def test_messages_that_are_none_are_refused_and_the_place_is_named(where: str, l
     for messages in BAD[where]:
         status, _, param = error(line.base_url, messages=messages)
         assert status == 400
-        assert where.startswith(param)
+        assert param.startswith(where)
 
 
 @pytest.mark.parametrize("tools", ["add", [3], [{"type": "function"}], [ADD | {"type": "x"}]])
