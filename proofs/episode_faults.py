@@ -18,6 +18,7 @@ policy is a small random model that was taught to say a word or two. Held of eve
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -40,14 +41,15 @@ from cohort.config.load import read_recipe
 from cohort.config.optimizer import Optimizer
 from cohort.config.recipe import Model
 from cohort.data.packing import Family, Member
-from cohort.data.records import Problem
 from cohort.policy.load import load_policy
+from cohort.policy.policy import Policy
+from cohort.policy.turns import Turns
 from cohort.rewards.outcome import KINDS
 from cohort.train.optim import Updater
 from cohort.train.run import train_recipe
 from cohort.train.supervised import imitate
 from proofs import episode_ground
-from proofs.episode_ground import TURN_SECONDS, Fault, length
+from proofs.episode_ground import TURN_SECONDS, Fault, length, with_tool
 from proofs.faults_of_episodes import FAULTS
 from tests.chat_templates import STYLES, tokenizer_of
 
@@ -90,9 +92,12 @@ def prepare(folder: Path) -> None:
     LlamaForCausalLM(config).save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
     policy = load_policy(Model(path=str(folder / "model")), vocabulary=[], seed=1)
-    updater = Updater(policy, Optimizer(learning_rate=1e-2, beta2=0.95), updates=COLD_STEPS)
-    prompt = policy.prompt_tokens(Problem("p", ({"role": "user", "content": "hello"},)))
-    said = [Family(prompt, (Member(policy.completion_tokens(word), 0),)) for word in WORDS]
+    updater = Updater(policy, Optimizer(learning_rate=5e-3, beta2=0.95), updates=COLD_STEPS)
+    said = [
+        Family(prompt, (Member(policy.completion_tokens(word), 0),))
+        for prompt in prompts(policy)
+        for word in WORDS
+    ]
     for _ in range(COLD_STEPS):
         imitate(policy, said, updater, tokens_per_microbatch=4096)
     policy.model.save_pretrained(folder / "model")
@@ -102,6 +107,17 @@ def prepare(folder: Path) -> None:
             for text, faulty in asked.items()
         ]
         (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+
+def prompts(policy: Policy) -> list[Any]:
+    """The problems as a policy sees them, with a tool and without."""
+    tools = [tool.schema for tool in with_tool(int)().tools]
+    with_it = Turns(policy.tokenizer, policy.chats, policy.ends, tools)
+    return [
+        turns.prompt([{"role": "user", "content": text}], text).tokens
+        for turns in (policy.turns, with_it)
+        for text in ASKED
+    ]
 
 
 def played(folder: Path, name: str) -> Path:
@@ -144,8 +160,11 @@ def judged(fault: Fault, rows: list[dict[str, Any]], usual: list[dict[str, Any]]
         wrong["ended"] = f"{len(rows)} rollouts"
     if not fault.alone and healthy(rows) != healthy(usual):
         wrong["beside"] = "the healthy groups are others"
+    concerned = [row for row in rows if row["faulty"] or fault.alone]
+    if not any(row["stop"] != "length" or fault.stop == "length" for row in concerned):
+        wrong["counted"] = "nobody came to the fault"
     for row in rows:
-        if row["faulty"] or fault.alone:
+        if row in concerned:
             why = (failed if fault.kind else told)(fault, row)
             if why:
                 wrong["counted"] = why
@@ -163,9 +182,9 @@ def healthy(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 def failed(fault: Fault, row: dict[str, Any]) -> str:
     """Why a rollout is not a failure of its kind."""
     seen = (row["stop"], row["kind"], row["reward"])
-    if row["stop"] == "length":  # its first turn never ended, so nobody was asked
-        return "" if row["kind"] == "scored" and row["reward"] else f"{seen}"
-    wanted = ("failed", fault.kind, None)
+    if row["stop"] == "length" and row["kind"] == "scored" and row["reward"]:
+        return ""  # its first turn never ended, so nobody was asked
+    wanted = ("length" if row["stop"] == "length" else "failed", fault.kind, None)
     return "" if seen == wanted else f"{seen} for {wanted}: {row['reason'][:200]}"
 
 
@@ -217,8 +236,9 @@ def children() -> list[str]:
     mine = Path(f"/proc/{os.getpid()}/task")
     found = []
     for task in mine.iterdir():
-        for child in (task / "children").read_text().split():
-            found.append(Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode())
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            for child in (task / "children").read_text().split():
+                found.append(Path(f"/proc/{child}/cmdline").read_text().replace("\0", " "))
     return found
 
 

@@ -18,7 +18,7 @@ from cohort.rollout.tools import tool_of
 
 RELEASE = threading.Event()
 """Set at the end of a case: who hangs for it may end."""
-TURN_SECONDS, CALL_SECONDS = 1.5, 0.4
+TURN_SECONDS, CALL_SECONDS, CHARACTERS = 4.0, 1.0, 200
 GO_ON = ({"role": "user", "content": "go on"},)
 
 
@@ -63,7 +63,14 @@ def with_tool(body: Callable[[], Any]) -> Callable[[], Calling]:
         """Do it."""
         return body()
 
-    return lambda: Calling([tool_of(act)], call_seconds=CALL_SECONDS)
+    return calling(act)
+
+
+def calling(function: Callable[..., Any]) -> Callable[[], Calling]:
+    """An environment with this tool."""
+    return lambda: Calling(
+        [tool_of(function)], call_seconds=CALL_SECONDS, result_characters=CHARACTERS
+    )
 
 
 def hang(seconds: float = 60.0) -> None:

@@ -30,7 +30,7 @@ def agent(body: Body, kind: str = "", **more: str) -> Fault:
     def run(base_url: str, problem: Problem) -> Any:
         return body(base_url)
 
-    return Fault(lambda: AgentEnvironment(run, seconds=1.0), kind, **more)  # type: ignore[arg-type]
+    return Fault(lambda: AgentEnvironment(run, seconds=3.0), kind, **more)  # type: ignore[arg-type]
 
 
 def begun(base_url: str, body: bytes, length: int | None = None) -> http.client.HTTPConnection:

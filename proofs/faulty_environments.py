@@ -45,7 +45,7 @@ async def sleeps() -> None:
 
 async def clings() -> None:
     """Does not even end when it is cancelled."""
-    for _ in range(100):
+    for _ in range(2):
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
@@ -80,7 +80,7 @@ class Dying(OpenEnvEnvironment):
             [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None
-        super().__init__(self.process.stdout.readline().strip(), seconds=1.0)
+        super().__init__(self.process.stdout.readline().strip(), seconds=2.0)
 
     def reset(self, problem: Problem, seed: int) -> Any:
         """Begin, unless it is dead."""
@@ -115,7 +115,7 @@ class Served(OpenEnvEnvironment):
 
     def __init__(self, fault: str) -> None:
         self._serving = serving(fault=fault)
-        super().__init__(self._serving.__enter__().url, act=_guess, seconds=1.0)
+        super().__init__(self._serving.__enter__().url, act=_guess, seconds=2.0)
 
     def close(self) -> None:
         """The session and the server."""

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from proofs.episode_ground import Calling, Fault, hang, with_tool
+from proofs.episode_ground import Fault, calling, hang, with_tool
 
 TEN_MB = 10 * 2**20
 
@@ -81,9 +81,9 @@ TOOLS: Mapping[str, Fault] = {
     "tool raises half a character": tool(raising(OSError("a \ud800")), "error: OSError: a \ufffd"),
     "tool recurses without end": tool(with_tool(without_end), "error: RecursionError"),
     "tool hangs": tool(with_tool(hang), "was given up"),
-    "coroutine of a tool hangs": tool(lambda: Calling([hanging], call_seconds=0.4), "had not ended"),
-    "coroutine of a tool is cancelled": tool(lambda: Calling([cancelled]), "error: CancelledError"),
-    "tool returns 10 MB": tool(returning("y" * TEN_MB), "(cut after 8,000 characters)"),
+    "coroutine of a tool hangs": tool(calling(hanging), "had not ended"),
+    "coroutine of a tool is cancelled": tool(calling(cancelled), "error: CancelledError"),
+    "tool returns 10 MB": tool(returning("y" * TEN_MB), "(cut after 200 characters)"),
     "tool returns 10 MB of JSON": tool(returning({"a": ["z" * 100] * 100_000}), "(cut after"),
     "tool returns bytes": tool(returning(bytes(range(256))), "(256 bytes that are no text)"),
     "tool returns half a character": tool(returning("a \udfff b"), "a \ufffd b"),
