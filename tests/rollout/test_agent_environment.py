@@ -31,7 +31,7 @@ TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}2 {% endif %}"
 )
 USER = {"role": "user", "content": "12 13"}
-SAMPLING = Sampling(rollouts_per_prompt=4, max_new_tokens=60)
+SAMPLING = Sampling(rollouts_per_prompt=6, max_new_tokens=80)
 Agent = Callable[[str, Problem], Any]
 
 
@@ -61,7 +61,7 @@ def played(
     return policy, requests[0], group
 
 
-def chatty(base_url: str, problem: Problem, turns: int = 3, seen: Any = None) -> dict[str, Any]:
+def chatty(base_url: str, problem: Problem, turns: int = 2, seen: Any = None) -> dict[str, Any]:
     """Says 14 after each turn."""
     messages: list[dict[str, Any]] = [USER]
     for _ in range(turns):
@@ -86,7 +86,7 @@ def test_what_an_agent_reads_is_what_was_sampled_with_the_trainers_logprobs() ->
     assert len(ended) >= 2
     for rollout in ended:
         assert rollout.episode is not None
-        assert rollout.episode.facts == {"reward": 1.0, "heard": 3}
+        assert rollout.episode.facts == {"reward": 1.0, "heard": 2}
         assert [turn.text for turn in rollout.episode.turns] in seen
         row = pack([Family(request.prompt, (Member(rollout.tokens, 0, rollout.sampled),))])
         with torch.no_grad():
