@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -95,3 +96,13 @@ def said(base_url: str, messages: Sequence[Mapping[str, Any]], **request: Any) -
         raise RuntimeError(answer["error"]["message"])
     message: dict[str, Any] = answer["choices"][0]["message"]
     return message
+
+
+def waiting() -> int:
+    """How many requests have a thread."""
+    return sum("process_request" in thread.name for thread in threading.enumerate())
+
+
+def until(held: Any) -> bool:
+    """Whether something comes true within five seconds."""
+    return any(held() or time.sleep(0.02) for _ in range(250))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import http.client
 import json
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +24,7 @@ from cohort.rollout.episodes import Episodes, Limits
 from cohort.rollout.request import Request, Sampling
 from cohort.rollout.sampler import sample
 from cohort.rollout.voice import Voice
-from tests.rollout.agents import ADD, ASK, ask, connected, said
+from tests.rollout.agents import ADD, ASK, ask, connected, said, turn, until, waiting
 from tests.tiny import PIECES, tiny_policy
 
 TEMPLATE = (
@@ -207,14 +208,20 @@ def test_an_agent_that_fails_fails_its_episodes(agent: Agent) -> None:
     assert why in reasons(group)
 
 
-def test_an_agent_whose_connection_broke_asks_again_and_gets_the_same_turn() -> None:
+def begun(base_url: str) -> http.client.HTTPConnection:
+    """A request on its way."""
+    connection = connected(base_url)
+    path = "/" + base_url.split("/", 3)[3]
+    body = json.dumps(ASK | {"messages": [USER]}).encode()
+    connection.request("POST", f"{path}/chat/completions", body)
+    return connection
+
+
+def test_a_request_whose_client_has_gone_is_none() -> None:
     seen: list[str] = []
 
     def agent(base_url: str, problem: Problem) -> None:
-        connection = connected(base_url)
-        body = json.dumps(ASK | {"messages": [USER]}).encode()
-        connection.request("POST", f"{connection_path(base_url)}/chat/completions", body)
-        connection.close()
+        begun(base_url).close()
         seen.append(said(base_url, [USER])["content"])
 
     _, _, group = played(agent)
@@ -222,8 +229,25 @@ def test_an_agent_whose_connection_broke_asks_again_and_gets_the_same_turn() -> 
     assert sorted(seen) == sorted(ended) != []
 
 
-def connection_path(base_url: str) -> str:
-    return "/" + base_url.split("/", 3)[3]
+def test_an_agent_whose_connection_broke_asks_again_and_gets_the_same_turn() -> None:
+    taken, closed, noticed = (threading.Event() for _ in range(3))
+
+    def agent(base_url: str, problem: Problem) -> dict[str, Any]:
+        connection = begun(base_url)
+        taken.wait(10)
+        connection.close()
+        closed.set()
+        noticed.wait(10)
+        return {"heard": said(base_url, [USER])["content"]}
+
+    environment = AgentEnvironment(agent)
+    environment.reset(Problem("p", "1"), 1)
+    taken.set()
+    assert closed.wait(10)
+    assert until(lambda: not waiting())
+    noticed.set()
+    assert environment.step(turn("3")).facts == {"heard": "3"}
+    environment.close()
 
 
 def test_an_episode_that_is_cut_refuses_its_agent_and_has_no_facts() -> None:

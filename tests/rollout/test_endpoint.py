@@ -5,14 +5,25 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from typing import Any
 
 import pytest
 
+from cohort.rollout.chat_answer import answer_of
 from cohort.rollout.endpoint import Line, endpoint
 from cohort.rollout.environments import Call
-from tests.rollout.agents import ADD, ASK, answering, ask, connected, error, sent, turn
+from tests.rollout.agents import (
+    ADD,
+    ASK,
+    answering,
+    ask,
+    connected,
+    error,
+    sent,
+    turn,
+    until,
+    waiting,
+)
 
 CALL = Call("add", {"x": 1, "y": 2})
 
@@ -21,16 +32,6 @@ CALL = Call("add", {"x": 1, "y": 2})
 def line() -> Any:
     with answering(turn("3")) as line:
         yield line
-
-
-def waiting() -> int:
-    """How many requests have a thread."""
-    return sum("process_request" in thread.name for thread in threading.enumerate())
-
-
-def until(held: Any) -> bool:
-    """Whether something comes true within five seconds."""
-    return any(held() or time.sleep(0.02) for _ in range(250))
 
 
 def test_a_turn_is_a_chat_completion(line: Line) -> None:
@@ -222,16 +223,10 @@ def test_agents_that_ask_at_once_get_their_own_turns() -> None:
     for number in reversed(range(20)):
         asked = lines[number].next(10)
         assert asked is not None
-        asked.reply(answered(str(number)))
+        asked.reply(answer_of(turn(str(number)), "cohort"))
     for thread in threads:
         thread.join(10)
     assert found == {n: str(n) for n in range(20)}
-
-
-def answered(text: str) -> Any:
-    from cohort.rollout.chat_answer import answer_of
-
-    return answer_of(turn(text), "cohort")
 
 
 def test_a_request_that_waits_is_refused_when_the_episode_is_over() -> None:

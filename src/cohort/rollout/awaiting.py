@@ -21,6 +21,7 @@ T = TypeVar("T")
 MOST_LOOPS = 64
 GRACE_SECONDS = 0.25
 """That a coroutine has after its cancellation."""
+_MAKING = threading.Lock()
 
 
 class Loops:
@@ -61,9 +62,14 @@ class Loops:
                 loop.call_soon_threadsafe(loop.stop)
 
 
-@cache
 def _loops() -> Loops:
-    """Those of this process, made when they are first asked for."""
+    """Those of this process, made when they are first asked for; from any thread."""
+    with _MAKING:
+        return _made()
+
+
+@cache
+def _made() -> Loops:
     return Loops()
 
 

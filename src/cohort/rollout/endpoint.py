@@ -32,14 +32,18 @@ SECONDS = 30.0
 """That sending a request, or taking an answer, may stand still."""
 LOOK_SECONDS = 0.25
 """Between two looks at whether a client that waits is still there."""
+_MAKING = threading.Lock()
 OVER = Refusal("there is no such base URL, or its episode is over", status=404, code="episode_over")
 
 
 class Asked:
-    """A request on its way, which is replied to once: with a turn, or with why there is none."""
+    """A request on its way, which is replied to once: with a turn, or with why there is none.
 
-    def __init__(self, request: ChatRequest) -> None:
-        self.request = request
+    is_there: whether its client still waits.
+    """
+
+    def __init__(self, request: ChatRequest, is_there: Callable[[], bool]) -> None:
+        self.request, self.is_there = request, is_there
         self._said: queue.SimpleQueue[Answer | Refusal] = queue.SimpleQueue()
         self._taken = threading.Event()
         self._lost = False
@@ -53,14 +57,14 @@ class Asked:
         self._taken.wait(2 * SECONDS)
         return self._lost
 
-    def answer(self, is_there: Callable[[], bool]) -> Answer | Refusal | None:
+    def answer(self) -> Answer | Refusal | None:
         """What was said, once it is; None where the client has gone."""
-        while is_there():
+        while self.is_there():
             try:
                 said = self._said.get(timeout=LOOK_SECONDS)
             except queue.Empty:
                 continue
-            return said if is_there() else None
+            return said if self.is_there() else None
         return None
 
     def done(self, *, lost: bool) -> None:
@@ -87,11 +91,14 @@ class Line:
                 self._asked.put(asked)
 
     def next(self, seconds: float) -> Asked | None:
-        """What is asked next. Raises TimeoutError."""
-        try:
-            return self._asked.get(timeout=seconds)
-        except queue.Empty:
-            raise TimeoutError(f"the agent asked nothing for {seconds:g} s") from None
+        """What is asked next by somebody who still waits for the answer. Raises TimeoutError."""
+        while True:
+            try:
+                asked = self._asked.get(timeout=seconds)
+            except queue.Empty:
+                raise TimeoutError(f"the agent asked nothing for {seconds:g} s") from None
+            if asked is None or asked.is_there():
+                return asked
 
     def end(self) -> None:
         """Nothing more will be asked."""
@@ -132,9 +139,14 @@ class Endpoint:
         line.close()
 
 
-@cache
 def endpoint() -> Endpoint:
-    """The one of this process, made when it is first asked for."""
+    """The one of this process, made when it is first asked for; from any thread."""
+    with _MAKING:
+        return _made()
+
+
+@cache
+def _made() -> Endpoint:
     return Endpoint()
 
 
@@ -189,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
         except Refusal as refusal:
             self._refuse(refusal)
             return
-        asked = Asked(request)
+        asked = Asked(request, self._is_there)
         line.ask(asked)
         lost = True
         try:
@@ -199,7 +211,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answered(self, asked: Asked) -> bool:
         """Wait for the answer and send it; whether there was still somebody to send it to."""
-        said = asked.answer(self._is_there)
+        said = asked.answer()
         if said is None:
             return False
         if isinstance(said, Refusal):
@@ -213,10 +225,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _is_there(self) -> bool:
         """Whether the client has not hung up: there is nothing to read, or more than the end."""
         looking = select.poll()
-        looking.register(self.connection, select.POLLIN)
         try:
+            looking.register(self.connection, select.POLLIN)
             return not looking.poll(0) or bool(self.connection.recv(1, socket.MSG_PEEK))
-        except OSError:
+        except (OSError, ValueError):  # of a socket that is closed already
             return False
 
     def _line(self) -> tuple[Line, str]:
