@@ -66,10 +66,33 @@ def shows(seen: Any) -> Callable[[], Any]:
     return Showing
 
 
-class Dying(OpenEnvEnvironment):
-    """A server in a process of its own, which is killed before or after its session began."""
+class Own(OpenEnvEnvironment):
+    """A session with a server of its own, which ends with it."""
 
-    when = "step"
+    begun = False
+
+    def reset(self, problem: Problem, seed: int) -> Any:
+        """As ever; it closes what was open before."""
+        try:
+            return super().reset(problem, seed)
+        finally:
+            self.begun = True
+
+    def close(self) -> None:
+        """The session, and at the end the server."""
+        super().close()
+        if self.begun:
+            self.end()
+
+    def end(self) -> None:
+        """End the server."""
+        raise NotImplementedError
+
+
+class Dying(Own):
+    """A server in a process of its own, which is killed before its session or within it."""
+
+    first = False
 
     def __init__(self) -> None:
         code = (
@@ -80,46 +103,46 @@ class Dying(OpenEnvEnvironment):
             [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None
-        super().__init__(self.process.stdout.readline().strip(), seconds=2.0)
+        super().__init__(self.process.stdout.readline().strip(), act=_guess, seconds=2.0)
 
     def reset(self, problem: Problem, seed: int) -> Any:
         """Begin, unless it is dead."""
-        if self.when == "reset":
-            self.process.kill()
-            self.process.wait()
+        if self.first:
+            self.kill()
         return super().reset(problem, seed)
 
     def step(self, spoken: Spoken) -> Observed:
         """It dies, and is asked."""
-        self.process.kill()
-        self.process.wait()
+        self.kill()
         return super().step(spoken)
 
-    def close(self) -> None:
-        """Leave no process."""
+    def kill(self) -> None:
+        """Kill it with -9."""
         self.process.kill()
         self.process.wait()
+
+    def end(self) -> None:
+        """Leave no process."""
+        self.kill()
         assert self.process.stdout is not None
         self.process.stdout.close()
-        super().close()
 
 
 class DyingFirst(Dying):
     """Dead before its session began."""
 
-    when = "reset"
+    first = True
 
 
-class Served(OpenEnvEnvironment):
+class Served(Own):
     """A server that answers a step so."""
 
     def __init__(self, fault: str) -> None:
         self._serving = serving(fault=fault)
         super().__init__(self._serving.__enter__().url, act=_guess, seconds=2.0)
 
-    def close(self) -> None:
-        """The session and the server."""
-        super().close()
+    def end(self) -> None:
+        """End the server."""
         self._serving.__exit__(None, None, None)
 
 

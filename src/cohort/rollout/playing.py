@@ -138,13 +138,13 @@ def _tools(found: Any) -> ToolEntries:
         function = entry.get("function") if isinstance(entry, Mapping) else None
         if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
             raise BadAnswer("its tools are no functions with names")
-    _check_text(_json(entries, "its tools are"), "its tools are")
+    _check_text(_json(entries, "its tools are"), "its tools hold")
     return entries
 
 
 def _facts(found: Any) -> dict[str, object]:
     text = _json(dict(found), "its facts are")
-    _check_text(text, "its facts are")
+    _check_text(text, "its facts hold")
     if len(text) > MOST_FACTS:
         raise BadAnswer(f"its facts have {len(text):,} characters, and {MOST_FACTS:,} are kept")
     facts: dict[str, object] = json.loads(text)
