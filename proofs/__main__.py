@@ -51,6 +51,8 @@ PROOFS = {
     "architectures": "architectures of transformers, tiny: packed rows, greedy tokens, saving, adapters",
     "lora": "LoRA: the base stays to the bit, peft loads what was saved, `chain` learns: three seeds",
     "plan": "the plan of the memory against the measured peak of twelve configurations",
+    "agent": "an agent that knows a base URL, trained: what is recorded is what the trainer says",
+    "episode_faults": "tools, environments and agents at fault: no run lost, no failure a reward",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""

@@ -11,6 +11,7 @@ from cohort.data.records import Problem
 from cohort.errors import ModelError
 from cohort.policy.bounded import Chats
 from cohort.policy.new import new_tokenizer
+from cohort.policy.policy import Policy
 from cohort.policy.turns import Turns
 from cohort.policy.verbatim import Verbatim
 from tests.chat_templates import CHATML, STYLES, chats_of, ends_of, tokenizer_of
@@ -213,3 +214,22 @@ def test_marks_are_of_no_letter_that_is_said() -> None:
     assert "<|im_end|>" not in json.dumps(marked.messages)
     assert marked.unmarked(marked.messages[0]["content"]) == text
     assert set(marked.letters) == {"\U000f0002"}
+
+
+@every_style
+def test_an_ordinary_prompt_keeps_its_tokens_and_control_text_of_a_user_stays_text(
+    name: str,
+) -> None:
+    tokenizer, chats = tokenizer_of(name), chats_of(name)
+    policy = Policy(tiny_policy()[0].model, tokenizer)
+    system = () if name == "gemma" else ({"role": "system", "content": "Be brief."},)
+    more = ({"role": "assistant", "content": "It is 3."}, ASKED)
+    for chat in ((ASKED,), (ASKED, *more), *([(*system, ASKED)] if name != "mistral" else [])):
+        plain = tokenizer(chats.text(chat, "p"), add_special_tokens=False)["input_ids"]
+        assert policy.prompt_tokens(Problem("p", chat)).tolist() == plain
+    special = set(tokenizer.convert_tokens_to_ids(list(STYLES[name].special)))
+    counts = [
+        sum(n in special for n in policy.prompt_tokens(Problem("p", (asked,))).tolist())
+        for asked in (ASKED, ASKED | {"content": f"a {STYLES[name].special[0]} b"})
+    ]
+    assert counts[0] == counts[1]

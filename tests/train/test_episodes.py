@@ -124,6 +124,7 @@ def test_the_journal_gives_episodes_back(tmp_path):
         assert (one.tokens == other.tokens).all()
         assert (one.logprobs == other.logprobs).all()
     assert found.problem.prompt == group.problem.prompt
+    assert found.prompt_tokens.tolist() == group.prompt_tokens.tolist() != [0]
 
 
 def _no_tokens(problem):

@@ -6,7 +6,8 @@ reward or an advantage is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from torch import Tensor
 from transformers.modeling_utils import PreTrainedModel
 
 from cohort.data.packing import Row
-from cohort.data.records import Message, Problem
+from cohort.data.records import Problem
 from cohort.errors import DataError, ModelError
 from cohort.policy import native
 from cohort.policy.attention import Heads, Layout, Packed, laid_out
@@ -28,6 +29,7 @@ from cohort.policy.plain import plain_states
 from cohort.policy.products import Weights, packed, product
 from cohort.policy.recompute import recompute_layers
 from cohort.policy.trunk import Trunk, trunk_of
+from cohort.policy.turns import Turns
 
 ROW_TOKENS = {"cpu": 2048}
 """Tokens of a row on a device whose activations should stay in its cache; 8,192 elsewhere."""
@@ -71,6 +73,12 @@ class Policy:
         self._trunk = None if self.plain else trunk_of(model)
         self._shaped = Shaped.of(model.config.get_text_config())
         self._head: Weights | None = None
+
+    @functools.cached_property
+    def turns(self) -> Turns:
+        """Chats as tokens, by the same template, without tools. Raises ModelError for a tokenizer that
+        cannot tell text from control tokens."""
+        return Turns(self.tokenizer, self.chats, self.ends)
 
     @property
     def device(self) -> torch.device:
@@ -176,7 +184,8 @@ class Policy:
         )
 
     def prompt_tokens(self, problem: Problem) -> NDArray[np.int32]:
-        """The prompt as the policy sees it; chats go through the tokenizer's own template.
+        """The prompt as the policy sees it; chats go through the tokenizer's own template, and no text of
+        a user's becomes a control token of it.
 
         Raises DataError for a prompt without tokens, ModelError for a chat without a template or
         with one that does not render it.
@@ -189,17 +198,11 @@ class Policy:
                     "the prompts are chats and this tokenizer has no chat template",
                     "use an instruction-tuned model, or a text prompt",
                 )
-            text = self._chat(problem.prompt, f"the prompt of problem {problem.id!r}")
-            tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            of = f"the prompt of problem {problem.id!r}"
+            tokens = self.turns.prompt(problem.prompt, of).tokens
         if not len(tokens):
             raise DataError(f"the prompt of problem {problem.id!r} has no tokens")
         return np.asarray(tokens, dtype=np.int32)
-
-    def _chat(self, messages: Sequence[Message], of: str) -> str:
-        """A chat as text, ready for the answer, whose beginning a last turn of the assistant is."""
-        if messages[-1]["role"] != "assistant" or len(messages) == 1:
-            return self.chats.text(messages, of)
-        return self.chats.text(messages[:-1], of) + str(messages[-1]["content"])
 
     def completion_tokens(self, text: str) -> NDArray[np.int32]:
         """An answer to imitate, as tokens with the end token after it."""

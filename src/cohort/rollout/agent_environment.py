@@ -4,42 +4,69 @@ The agent runs in a thread (a function) until its first request, whose messages 
 the policy is the answer to a request, and what the next request has beyond what was said is what the
 policy sees next. When the agent returns, the episode is over, and what it returned are its facts.
 
-An agent must go on with the conversation as it was: one that rewrites what was said before, or asks twice at
-once, is refused, by an error that it gets and that fails the episode.
+An agent must go on with the conversation as it was: one that rewrites what was said before, has other
+tools than before, or asks twice at once, is refused, by an error that it gets and that fails the episode. One
+whose connection broke may ask again, and gets the turn that it did not get.
 """
 
 from __future__ import annotations
 
-import json
-import queue
+import asyncio
+import inspect
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from cohort.data.records import Problem
-from cohort.rollout.endpoint import Asked, endpoint
+from cohort.errors import RecipeError, legible, listed
+from cohort.rollout.calling import BadAnswer
+from cohort.rollout.chat_answer import MODEL, Answer, answer_of
+from cohort.rollout.chat_request import ANYWAY, Refusal
+from cohort.rollout.endpoint import OVER, Asked, endpoint
 from cohort.rollout.environments import VERSION, Observed, Prompt, Spoken
 from cohort.rollout.messages import said
+from cohort.rollout.told import failure
 
-Agent = Callable[[str, Problem], Mapping[str, object] | None]
-"""Given a base URL and the problem; returns facts, of which `reward` is that of the whole episode."""
+Agent = Callable[[str, Problem], Any]
+"""Given a base URL and the problem; returns facts, of which `reward` is that of the whole episode, or
+None. May be async."""
+
+FORK = "this conversation is not the one before with something after it"
 
 
 class AgentFailed(RuntimeError):
-    """The agent raised, or did what cannot be trained on."""
+    """The agent raised, or ended before it asked anything."""
 
 
 class AgentEnvironment:
-    """One run of an agent. seconds: it may take so long between two requests."""
+    """One run of an agent.
+
+    model: what the policy is called; a request for another model is refused. ignore: options of requests
+    that are not followed and not refused either, such as temperature and max_tokens: the stage says how
+    is sampled. seconds: the agent may take so long between two requests.
+    """
 
     protocol = VERSION
 
-    def __init__(self, agent: Agent, *, seconds: float = 600.0) -> None:
-        self._agent, self._seconds = agent, seconds
-        self._line = endpoint().open()
-        self._ended: tuple[Mapping[str, object] | None, BaseException | None] | None = None
+    def __init__(
+        self,
+        agent: Agent,
+        *,
+        model: str = MODEL,
+        ignore: Collection[str] = (),
+        seconds: float = 600.0,
+    ) -> None:
+        unknown = sorted(set(ignore) - set(ANYWAY))
+        if unknown:
+            raise RecipeError(
+                f"an endpoint cannot ignore {listed(unknown)}", f"it can ignore {', '.join(ANYWAY)}"
+            )
+        self._agent, self._model, self._seconds = agent, model, seconds
+        self._line = endpoint().open(model, ignore)
+        self._ended: tuple[object, BaseException | None] | None = None
         self._asked: Asked | None = None
-        self._messages: list[dict[str, Any]] = []
+        self._said: tuple[Asked, Answer] | None = None
+        self._messages: list[Mapping[str, Any]] = []
         self.tools: Sequence[Mapping[str, Any]] = ()
         """Entries of the chat template's `tools`, as the agent gave them."""
 
@@ -51,77 +78,113 @@ class AgentEnvironment:
         asked = self._next()
         if asked is None:
             raise AgentFailed("the agent ended before it asked anything")
-        self._asked, self._messages, self.tools = asked, list(asked.messages), asked.tools
-        return tuple(asked.messages)
+        self._asked, self.tools = asked, asked.request.tools
+        self._messages = list(asked.request.messages)
+        return asked.request.messages
 
     def step(self, spoken: Spoken) -> Observed:
         """Answer the agent; what it asks next is seen, and where it is done, the episode is over."""
         assert self._asked is not None, "a turn before the first request"
-        message = said(spoken)
-        self._messages.append(message)
-        self._asked.reply(_as_openai(message))
-        asked = self._next()
-        if asked is None:
-            assert self._ended is not None
-            facts = dict(self._ended[0] or {})
-            return Observed(over=True, facts=facts)
-        fresh = asked.messages[len(self._messages) :]
-        if not fresh or not _goes_on(self._messages, asked.messages):
-            asked.refuse("this conversation is not the one before with something after it")
-            raise AgentFailed("the agent changed what was said before; that is not trained on yet")
-        self._asked, self._messages = asked, list(asked.messages)
-        return Observed(seen=tuple(fresh))
+        answer = answer_of(spoken, self._model)
+        asked, self._asked = self._asked, None
+        self._said = asked, answer
+        asked.reply(answer)
+        self._messages.append({**said(spoken), "content": answer.message["content"]})
+        self._asked = self._beyond()
+        if self._asked is None:
+            assert self._ended is not None, "a line that ended before its agent"
+            return Observed(over=True, facts=_facts(self._ended[0]))
+        return self._seen(self._asked)
 
     def close(self) -> None:
         """An agent that still asks is refused."""
         endpoint().close(self._line)
-        if self._asked is not None and self._ended is None:
-            self._asked.refuse("the episode is over")
+        if self._asked is not None:
+            self._asked.reply(OVER)
+
+    def _seen(self, asked: Asked) -> Observed:
+        """What a request has beyond what was said."""
+        now = asked.request.messages
+        fresh = now[len(self._messages) :]
+        if asked.request.tools != tuple(self.tools):
+            raise self._refused(asked, "the tools are not those of the request before")
+        if not fresh or not goes_on(self._messages, now):
+            return self._afresh(asked)
+        self._messages += fresh
+        return Observed(seen=fresh)
+
+    def _afresh(self, asked: Asked) -> Observed:
+        """A context that is not the one before with something after it: refused.
+
+        This is the place for whoever trains on it as a sample of its own. `asked.request` has the whole
+        context, and the episode is as it was after its last turn was answered.
+        """
+        raise self._refused(asked, FORK)
+
+    def _refused(self, asked: Asked, why: str) -> BadAnswer:
+        asked.reply(Refusal(why, code="not_append_only"))
+        return BadAnswer(f"the agent was refused: {why}")
+
+    def _beyond(self) -> Asked | None:
+        """The agent's next request that is not the last one again; None where it has ended."""
+        while True:
+            asked = self._next()
+            if asked is None or not self._is_again(asked):
+                return asked
+            assert self._said is not None, "a request again before the first turn"
+            self._said = asked, self._said[1]
+            asked.reply(self._said[1])
+
+    def _is_again(self, asked: Asked) -> bool:
+        """Whether a request is one whose answer was lost on its way."""
+        if self._said is None or asked.request.messages != self._said[0].request.messages:
+            return False
+        return asked.request.again or self._said[0].lost()
 
     def _run(self, problem: Problem) -> None:
         try:
-            self._ended = self._agent(self._line.base_url, problem), None
+            came: Any = self._agent(self._line.base_url, problem)
+            if inspect.isawaitable(came):
+                came = asyncio.run(_awaited(came))
+            self._ended = came, None
         except BaseException as error:  # noqa: BLE001 - the agent is the user's
             self._ended = None, error
-        self._line.asked.put(None)
+        self._line.end()
 
     def _next(self) -> Asked | None:
         """The agent's next request; None where it has ended."""
-        try:
-            asked = self._line.asked.get(timeout=self._seconds)
-        except queue.Empty:
-            raise TimeoutError(f"the agent asked nothing for {self._seconds:g} s") from None
+        asked = self._line.next(self._seconds)
         if asked is None:
-            assert self._ended is not None
+            if self._ended is None:
+                raise AgentFailed("the episode was closed")
             error = self._ended[1]
             if error is not None:
-                raise AgentFailed(f"{type(error).__name__}: {error}") from error
+                raise AgentFailed(f"the agent raised {failure(error)}") from error
         return asked
 
 
-def _goes_on(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> bool:
+def goes_on(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a conversation begins with another one, whatever else its messages carry."""
     own = zip(before, now, strict=False)
-    return all(_core(one) == _core(other) for one, other in own)
+    return len(now) >= len(before) and all(_core(one) == _core(other) for one, other in own)
 
 
 def _core(message: Mapping[str, Any]) -> tuple[Any, ...]:
-    calls = [call["id"] for call in message.get("tool_calls") or ()]
+    calls = [
+        (call["id"], call["function"]["name"], call["function"]["arguments"])
+        for call in message.get("tool_calls") or ()
+    ]
     return message["role"], message.get("content") or "", calls
 
 
-def _as_openai(message: Mapping[str, Any]) -> dict[str, Any]:
-    """A message of the assistant as the protocol has it: arguments of calls are JSON in a text."""
-    made = dict(message)
-    if "tool_calls" in made:
-        made["tool_calls"] = [
-            {
-                **call,
-                "function": {
-                    **call["function"],
-                    "arguments": json.dumps(call["function"]["arguments"]),
-                },
-            }
-            for call in made["tool_calls"]
-        ]
-    return made
+def _facts(came: object) -> Mapping[str, object]:
+    if came is None:
+        return {}
+    if not isinstance(came, Mapping):
+        kind = legible(type(came).__name__)
+        raise BadAnswer(f"the agent returned {kind}, and facts are a mapping or None")
+    return came
+
+
+async def _awaited(value: Any) -> Any:
+    return await value

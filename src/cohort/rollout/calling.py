@@ -1,29 +1,39 @@
 """Calling what may hang: each call in a thread of its own with a deadline, and answers as they come.
 
-Whatever the called raises becomes a Failed. Coroutines all run on one loop in a thread of its own, so what
-they open stays theirs from one call to the next. A thread cannot be killed: one that hangs past its
-deadline is left behind, a daemon, and what it says is not heard.
+Whatever the called raises becomes a Failed, SystemExit included. A thread cannot be killed: one that hangs
+past its deadline is left behind, a daemon, and what it says is not heard.
 """
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Generic, TypeVar
 
-from cohort.rewards.outcome import Failed
+from cohort.errors import legible
+from cohort.rewards.outcome import Failed, Kind
+from cohort.rollout.told import failure
 
 K = TypeVar("K", bound=Hashable)
-T = TypeVar("T")
 Work = Callable[[], Any]
 LONGEST_REASON = 300
+
+
+class BadAnswer(ValueError):
+    """What was called came back with what is no answer."""
+
+
+KINDS: tuple[tuple[type[BaseException], Kind], ...] = (
+    (BadAnswer, "invalid"),
+    (TimeoutError, "deadline"),
+    (ConnectionError, "unreachable"),
+    (MemoryError, "memory"),
+)
+"""What an exception says of a failure; of any other, that it was raised."""
 
 
 @dataclass(slots=True)
@@ -42,17 +52,6 @@ class Calling(Generic[K]):
         self._running: dict[K, _Running] = {}
         self._said: queue.SimpleQueue[tuple[K, _Running | None, Any]] = queue.SimpleQueue()
         self.left_behind: list[str] = []
-
-    def now(self, work: Work, seconds: float) -> Any:
-        """Call and wait: what it returned, or Failed. Without a deadline in this very thread."""
-        if seconds == float("inf"):
-            return _outcome(work)
-        told: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        threading.Thread(target=lambda: told.put(_outcome(work)), daemon=True).start()
-        try:
-            return told.get(timeout=seconds)
-        except queue.Empty:
-            return self._late(seconds)
 
     def later(self, key: K, work: Work, seconds: float) -> None:
         """Call when there is room; `answers` says what came of it."""
@@ -103,7 +102,7 @@ class Calling(Generic[K]):
             threading.Thread(target=self._run, args=(key, running), daemon=True).start()
 
     def _run(self, key: K, running: _Running) -> None:
-        self._said.put((key, running, _outcome(running.work)))
+        self._said.put((key, running, outcome(running.work)))
 
     def _late(self, seconds: float) -> Failed:
         reason = f"it had not answered after {seconds:.1f} s"
@@ -111,28 +110,14 @@ class Calling(Generic[K]):
         return Failed("deadline", reason)
 
 
-def _outcome(work: Work) -> Any:
-    """What the work comes to. It is the user's code, so whatever it raises is an outcome."""
+def outcome(work: Work) -> Any:
+    """What the work comes to. It is the user's code, so whatever it raises is an outcome; but who
+    interrupts the process interrupts this."""
     try:
         return work()
-    except Exception as error:  # noqa: BLE001 - an environment is the user's
-        return Failed("raised", f"{type(error).__name__}: {error}"[:LONGEST_REASON])
-
-
-def settled(value: T | Awaitable[T]) -> T:
-    """The value, or what the coroutine returns; waits for it."""
-    if not inspect.isawaitable(value):
-        return value
-
-    async def awaited() -> T:
-        return await value
-
-    return asyncio.run_coroutine_threadsafe(awaited(), _loop()).result()
-
-
-@cache
-def _loop() -> asyncio.AbstractEventLoop:
-    """The loop of all coroutines."""
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="cohort coroutines", daemon=True).start()
-    return loop
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        if interrupted and threading.current_thread() is threading.main_thread():
+            raise
+        kind = next((kind for of, kind in KINDS if isinstance(error, of)), "raised")
+        return Failed(kind, legible(failure(error), LONGEST_REASON))

@@ -6,7 +6,9 @@ one, and from the same state. Then it is told each turn of the policy and answer
 to see next, or that the episode is over. Methods may be plain or async, and are called from threads of
 their own: one environment by one call at a time, many environments at once.
 
-What the environment raises ends its episode as a failure of the machinery, never as a reward of 0.
+What the environment raises ends its episode as a failure of the machinery, never as a reward of 0; and so
+does an answer that is none. `close` is called once for each environment that was made, when its episode
+is over, even where a call of it hangs.
 """
 
 from __future__ import annotations
@@ -14,6 +16,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cohort.data.records import Message, Problem
 
@@ -32,6 +37,25 @@ class Call:
     arguments: Mapping[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sampled:
+    """A turn as the sampler has it.
+
+    tokens: int32 [n], the one that ended it included. logprobs: of each, float32 [n], natural logarithm.
+    before: how many tokens stood before it, the prompt's included. read: makes text of tokens.
+    """
+
+    tokens: NDArray[np.int32]
+    logprobs: NDArray[np.float32]
+    before: int
+    read: Callable[[Sequence[int]], str]
+
+    def pieces(self) -> list[tuple[str, float]]:
+        """Each token as text, with its log-probability."""
+        pairs = zip(self.tokens.tolist(), self.logprobs.tolist(), strict=True)
+        return [(self.read([token]), logprob) for token, logprob in pairs]
+
+
 @dataclass(frozen=True, slots=True)
 class Spoken:
     """A turn of the policy, as an environment sees it.
@@ -39,6 +63,7 @@ class Spoken:
     text: what was sampled, without special tokens. number: of the turn, from 0.
     calls: the tool calls in it, in order, where the stage has a format of calls. mistakes: what is wrong
     with the calls that could not be read, a sentence each. content: the text outside of calls.
+    sampled: the same in tokens; None where nobody sampled it.
     """
 
     text: str
@@ -46,6 +71,7 @@ class Spoken:
     calls: tuple[Call, ...] = ()
     mistakes: tuple[str, ...] = ()
     content: str = ""
+    sampled: Sampled | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

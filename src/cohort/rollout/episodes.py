@@ -10,12 +10,14 @@ episode as a failure; a thread that hangs cannot be killed, so it is left behind
 
 from __future__ import annotations
 
+import functools
 import json
 import math
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,20 +26,16 @@ from cohort.data import keyed
 from cohort.data.records import Episode, Problem, StopReason, Turn
 from cohort.errors import DataError, ModelError
 from cohort.rewards.outcome import Failed
-from cohort.rollout.calling import Calling, settled
-from cohort.rollout.environments import (
-    VERSION,
-    Environment,
-    EnvironmentFactory,
-    Observed,
-    Prompt,
-    Spoken,
-)
+from cohort.rollout.calling import Calling, outcome
+from cohort.rollout.environments import EnvironmentFactory, Observed, Sampled, Spoken
+from cohort.rollout.playing import Playing, Start
 from cohort.rollout.request import Reply
-from cohort.rollout.voice import ToolEntries, Voice, entries_of
+from cohort.rollout.voice import ToolEntries, Voice
 
 Tokens = NDArray[np.int32]
 NOTHING: Tokens = np.zeros(0, dtype=np.int32)
+CLOSING_SECONDS = 10.0
+"""That environments have for closing, all together, after the last episode; or a turn's, if that is less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +53,7 @@ class _Open:
     """An episode that goes on. told: tokens of its turns so far, shown ones included. messages: of a
     chat, all of them until the turn that was spoken last, which ended with the token `last`."""
 
-    environment: Environment | None
-    began: float
+    playing: Playing
     messages: list[Mapping[str, Any]] = field(default_factory=list)
     spoken: Spoken | None = None
     last: int = 0
@@ -67,7 +64,8 @@ class _Open:
 
 
 class Episodes:
-    """The conversation of one call of `sample`: see request.Conversation."""
+    """The conversation of one call of `sample`: see request.Conversation. Also a context, at whose end
+    every environment is closed."""
 
     def __init__(
         self,
@@ -83,66 +81,111 @@ class Episodes:
         """Makes and resets all environments; raises DataError where members of a group start differently."""
         self._voice, self._limits = voice, limits
         self._ready: list[Reply] = []
+        self._closing: list[threading.Thread] = []
         self._calling: Calling[tuple[int, int]] = Calling(at_once)
-        self._open: dict[tuple[int, int], _Open] = {}
-        begun = [self._reset(factory, n, p, members, key) for n, p in enumerate(problems)]
-        self.problems = [problem for problem, _ in begun]
+        self._open: dict[tuple[int, int], _Open] = {
+            (number, member): _Open(Playing(factory, limits.turn_seconds))
+            for number in range(len(problems))
+            for member in range(members)
+        }
+        try:
+            starts = self._begun(problems, key)
+            begun = [self._prompted(n, p, starts.get(n)) for n, p in enumerate(problems)]
+        except BaseException:
+            self.close(wait=False)
+            raise
+        self.problems = [problem for problem, _, _ in begun]
         """The problems with the prompts that their environments gave."""
-        self.prompts = [voice.prompt(problem, tools) for problem, tools in begun]
+        self._tools = [tools for _, tools, _ in begun]
+        self.prompts = [prompt for _, _, prompt in begun]
         """The same as tokens, as the policy sees them: int32 [p] each."""
-        self._tools = [tools for _, tools in begun]
 
-    def _reset(
-        self,
-        factory: EnvironmentFactory,
-        number: int,
-        problem: Problem,
-        members: int,
-        key: tuple[keyed.Part, ...],
-    ) -> tuple[Problem, ToolEntries]:
-        """Environments for the members of a group; the prompt and the tools that they agree on."""
-        seed = keyed.digest(*key, "environment", problem.id) % 2**63
-        starts: dict[str, tuple[int, Prompt, ToolEntries]] = {}
-        for member in range(members):
-            own = _Open(None, time.monotonic())
-            self._open[number, member] = own
-            start = self._calling.now(
-                lambda: _begun(factory, problem, seed), self._limits.turn_seconds
-            )
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.close(wait=kind is None)
+
+    def close(self, *, wait: bool = True) -> None:
+        """Close the environments that are open; where it may, wait until all are closed."""
+        for own in self._open.values():
+            self._close(own)
+        self._open.clear()
+        ends = time.monotonic() + min(CLOSING_SECONDS, self._limits.turn_seconds) * wait
+        for thread in self._closing:
+            thread.join(max(0.0, ends - time.monotonic()))
+
+    def _begun(self, problems: Sequence[Problem], key: tuple[keyed.Part, ...]) -> dict[int, Start]:
+        """Reset all environments; how each group starts, but groups of which nobody does."""
+        for (number, member), own in self._open.items():
+            problem = problems[number]
+            seed = keyed.digest(*key, "environment", problem.id) % 2**63
+            begin = functools.partial(own.playing.begin, problem, seed)
+            self._calling.later((number, member), begin, self._limits.turn_seconds)
+        came: dict[tuple[int, int], Any] = {}
+        while len(came) < len(self._open):
+            came.update(self._calling.answers(wait=True))
+        found: dict[int, tuple[int, Start]] = {}
+        for (number, member), start in sorted(came.items(), key=lambda one: one[0]):
             if isinstance(start, Failed):
-                own.failure = start.kind, start.reason
+                self._fail(self._open[number, member], start)
                 continue
-            own.environment, prompt, tools, state = start
-            own.messages = [] if isinstance(prompt, str) else list(prompt)
-            starts.setdefault(json.dumps([prompt, tools, str(state)]), (member, prompt, tools))
-        if len(starts) > 1:
-            (one, *_), (other, *_), *_ = starts.values()
-            raise DataError(
-                f"members {one} and {other} of problem {problem.id!r} start differently",
-                "an environment's reset must depend on the problem and the seed alone",
-            )
-        if not starts:
-            return problem, ()
-        _, prompt, tools = next(iter(starts.values()))
-        return replace(problem, prompt=prompt), tools
+            other, first = found.setdefault(number, (member, start))
+            if _said(start) != _said(first):
+                raise DataError(
+                    f"members {other} and {member} of problem {problems[number].id!r} start differently",
+                    "an environment's reset must depend on the problem and the seed alone",
+                )
+        return {number: start for number, (_, start) in found.items()}
 
-    def spoke(self, request: int, member: int, tokens: Tokens) -> None:
+    def _prompted(
+        self, number: int, problem: Problem, start: Start | None
+    ) -> tuple[Problem, ToolEntries, Tokens]:
+        """A problem as its episodes begin, its tools, and the prompt. One that an environment made and
+        that cannot be asked is its failure; one of the problem's own is refused."""
+        asked = problem if start is None else replace(problem, prompt=start.prompt)
+        tools = () if start is None else start.tools
+        own = [one for (of, _), one in self._open.items() if of == number]
+        try:
+            tokens = self._asked(asked, tools)
+        except (DataError, ModelError) as error:
+            if start is not None and start.prompt == problem.prompt:
+                raise
+            for one in own:
+                self._fail(one, Failed("invalid", error.message))
+            return problem, (), self._voice.nothing
+        for one in own:
+            one.messages = [] if isinstance(asked.prompt, str) else list(asked.prompt)
+        return asked, tools, tokens
+
+    def _asked(self, problem: Problem, tools: ToolEntries) -> Tokens:
+        """A prompt as tokens. Raises DataError and ModelError."""
+        long = self._voice.overflows(problem.prompt)
+        tokens = NOTHING if long else self._voice.prompt(problem, tools)
+        if long or not self._voice.fits(tokens):
+            raise DataError(
+                f"the prompt of problem {problem.id!r} is longer than the model's context",
+                "shorten the prompt, or use a model with a longer context",
+            )
+        return tokens
+
+    def spoke(
+        self, request: int, member: int, tokens: Tokens, logprobs: NDArray[np.float32]
+    ) -> None:
         """See request.Conversation."""
         own = self._open[request, member]
-        turn = tokens[own.told :]
+        before = len(self.prompts[request]) + own.told
+        turn = Sampled(tokens[own.told :], logprobs[own.told :], before, self._voice.read)
         spoken = self._voice.heard(turn, len(own.turns))
-        own.turns.append(Turn(len(turn), text=spoken.text, mistakes=spoken.mistakes))
+        own.turns.append(Turn(len(turn.tokens), text=spoken.text, mistakes=spoken.mistakes))
         own.told, own.spoken, own.last = len(tokens), spoken, int(tokens[-1])
-        environment = own.environment
-        if environment is None:
+        ask = functools.partial(own.playing.answer, spoken)
+        if own.failure is not None:
             self._reply(request, member, "failed")
-        elif getattr(environment, "quick", False):
-            answer = self._calling.now(lambda: _observed(environment, spoken), math.inf)
-            self._took(request, member, answer)
+        elif own.playing.is_quick:
+            self._took(request, member, outcome(ask))
         else:
-            self._calling.later(
-                (request, member), lambda: _observed(environment, spoken), self._limits.turn_seconds
-            )
+            self._calling.later((request, member), ask, self._limits.turn_seconds)
 
     def replies(self, *, wait: bool) -> list[Reply]:
         """See request.Conversation."""
@@ -155,31 +198,36 @@ class Episodes:
         """An environment has answered: the episode is over, or this is what the policy sees next."""
         own = self._open[request, member]
         if isinstance(answer, Failed):
-            own.failure = answer.kind, answer.reason
+            self._fail(own, answer)
             self._reply(request, member, "failed")
             return
         own.facts.update(answer.facts)
-        last = replace(own.turns[-1], reward=answer.reward)
-        own.turns[-1] = last
+        own.turns[-1] = replace(own.turns[-1], reward=answer.reward)
         if answer.over:
             self._reply(request, member, "end")
         elif len(own.turns) >= self._limits.turns:
             self._reply(request, member, "turns")
-        elif time.monotonic() - own.began > self._limits.episode_seconds:
+        elif time.monotonic() - own.playing.began > self._limits.episode_seconds:
             self._reply(request, member, "time")
+        elif self._voice.overflows(answer.seen):
+            self._reply(request, member, "length")
         else:
-            assert own.spoken is not None, "an answer to a turn that nobody spoke"
-            try:
-                shown = self._voice.shown(
-                    own.messages, own.spoken, answer.seen, own.last, self._tools[request]
-                )
-            except ModelError as error:  # a template refuses what this environment shows
-                own.failure = "invalid", error.message
-                self._reply(request, member, "failed")
-                return
-            own.turns[-1] = replace(last, observed=len(shown.tokens), seen=shown.text)
-            own.told += len(shown.tokens)
-            self._ready.append(Reply(request, member, shown.tokens))
+            self._show(request, member, answer)
+
+    def _show(self, request: int, member: int, answer: Observed) -> None:
+        own = self._open[request, member]
+        assert own.spoken is not None, "an answer to a turn that nobody spoke"
+        try:
+            shown = self._voice.shown(
+                own.messages, own.spoken, answer.seen, own.last, self._tools[request]
+            )
+        except ModelError as error:  # a template refuses what this environment shows
+            self._fail(own, Failed("invalid", error.message))
+            self._reply(request, member, "failed")
+            return
+        own.turns[-1] = replace(own.turns[-1], observed=len(shown.tokens), seen=shown.text)
+        own.told += len(shown.tokens)
+        self._ready.append(Reply(request, member, shown.tokens))
 
     def _reply(self, request: int, member: int, stop: StopReason) -> None:
         self._ready.append(Reply(request, member, NOTHING, stop))
@@ -190,11 +238,11 @@ class Episodes:
         turns = list(own.turns)
         if len(tokens) > own.told or not turns:  # cut within a turn
             rest = tokens[own.told :]
-            turns.append(Turn(len(rest), text=self._voice.heard(rest, len(turns)).text))
+            turns.append(Turn(len(rest), text=self._voice.text(rest)))
         elif turns[-1].observed:  # there was no room for what it was to be shown
             turns[-1] = replace(turns[-1], observed=0, seen="")
-        _closed(own.environment)
-        seconds = time.monotonic() - own.began
+        seconds = time.monotonic() - own.playing.began
+        self._close(own)
         return Episode(tuple(turns), dict(own.facts), own.failure, seconds)
 
     @property
@@ -202,34 +250,21 @@ class Episodes:
         """Calls that hung past their deadline and still run, a sentence each."""
         return self._calling.left_behind
 
+    def _fail(self, own: _Open, failed: Failed) -> None:
+        own.failure = failed.kind, failed.reason
 
-def _begun(
-    factory: EnvironmentFactory, problem: Problem, seed: int
-) -> tuple[Environment, Prompt, ToolEntries, object]:
-    """An environment after its reset, its prompt and tools, and what it says of its state."""
-    environment = factory()
-    version = getattr(environment, "protocol", VERSION)
-    if version != VERSION:
-        raise ValueError(f"it speaks protocol {version!r}, and this is {VERSION}")
-    asked: Any = settled(environment.reset(problem, seed))
-    prompt: Prompt = asked if isinstance(asked, str) else tuple(dict(part) for part in asked)
-    tools = entries_of(getattr(environment, "tools", ()))
-    state = getattr(environment, "state_hash", None)
-    return environment, prompt, tools, "" if state is None else settled(state())
-
-
-def _observed(environment: Environment, spoken: Spoken) -> Observed:
-    """What it answers, checked: a bad answer is the environment's failure."""
-    answer = settled(environment.step(spoken))
-    if not isinstance(answer, Observed):
-        raise TypeError(f"step returned {type(answer).__name__}, not an Observed")
-    if answer.reward is not None and not math.isfinite(answer.reward):
-        raise ValueError(f"the reward of a turn is {answer.reward!r}")
-    facts: dict[str, object] = json.loads(json.dumps(dict(answer.facts), allow_nan=False))
-    return replace(answer, facts=facts)
+    def _close(self, own: _Open) -> None:
+        """Close an environment where it holds nobody up; what comes of it does not change its episode."""
+        own.playing.forget()
+        if not own.playing.needs_closing:
+            own.playing.close()
+        elif own.playing.is_quick:
+            outcome(own.playing.close)
+        else:
+            closing = threading.Thread(target=outcome, args=(own.playing.close,), daemon=True)
+            closing.start()
+            self._closing.append(closing)
 
 
-def _closed(environment: Environment | None) -> None:
-    close = getattr(environment, "close", None)
-    if close is not None:
-        settled(close())
+def _said(start: Start) -> str:
+    return json.dumps([start.prompt, start.tools, start.state])

@@ -56,8 +56,11 @@ class Reply:
 class Conversation(Protocol):
     """Who answers the turns of answers that have several. Members are numbered as in `sample`."""
 
-    def spoke(self, request: int, member: int, tokens: NDArray[np.int32]) -> None:
-        """A turn ended; tokens: all of the answer so far, int32 [n]. The reply comes later."""
+    def spoke(
+        self, request: int, member: int, tokens: NDArray[np.int32], logprobs: NDArray[np.float32]
+    ) -> None:
+        """A turn ended; tokens: all of the answer so far, int32 [n], and the log-probability of each that
+        was sampled. The reply comes later."""
         ...
 
     def replies(self, *, wait: bool) -> list[Reply]:

@@ -233,7 +233,10 @@ class _Round:
             return
         lifted = self._slots.lift(lane)
         self._away[lifted.request, lifted.member] = lifted
-        self._conversation.spoke(lifted.request, lifted.member, lifted.finished().tokens)
+        so_far = lifted.finished()
+        self._conversation.spoke(
+            lifted.request, lifted.member, so_far.tokens, logprobs=so_far.logprobs
+        )
 
     def _done_with(self, out: Finished, stop: StopReason) -> None:
         policy, temperatures = self._policy, self._sampling.temperatures

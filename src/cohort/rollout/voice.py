@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,14 @@ from cohort.errors import ModelError
 from cohort.policy.policy import Policy
 from cohort.policy.turns import Shown, Turns
 from cohort.rollout.calls import form_of, spoken
-from cohort.rollout.environments import Prompt, Spoken, Tool
+from cohort.rollout.environments import Prompt, Sampled, Spoken, Tool
 from cohort.rollout.messages import said
 
 Tokens = NDArray[np.int32]
 ToolEntries = tuple[Mapping[str, Any], ...]
 """Entries of a chat template's `tools`."""
+SHORT_CHARACTERS = 1_000_000
+"""What is tokenised in no time."""
 
 
 class Voice:
@@ -41,6 +44,7 @@ class Voice:
                 )
             self._form = form_of(policy.chats.template(with_tools=True))
         self._turns: dict[str, Turns] = {}
+        self._longest = 0
 
     def prompt(self, problem: Problem, tools: ToolEntries) -> Tokens:
         """The prompt of an episode. Raises DataError and ModelError."""
@@ -49,9 +53,38 @@ class Voice:
         of = f"the prompt of problem {problem.id!r}"
         return self._by_template(tools).prompt(problem.prompt, of).tokens
 
-    def heard(self, tokens: Tokens, number: int) -> Spoken:
+    def heard(self, turn: Sampled, number: int) -> Spoken:
         """A turn of the policy."""
-        return spoken(self._policy.text(tokens), number, self._form)
+        return replace(spoken(self._policy.text(turn.tokens), number, self._form), sampled=turn)
+
+    def read(self, tokens: Sequence[int]) -> str:
+        """Tokens as text, special ones too."""
+        return str(self._policy.tokenizer.decode(list(tokens), skip_special_tokens=False))
+
+    def text(self, tokens: Tokens) -> str:
+        """Tokens as text, without special ones."""
+        return self._policy.text(tokens)
+
+    @property
+    def nothing(self) -> Tokens:
+        """What stands for a prompt where there is none: one end token."""
+        return np.array([min(self._policy.ends)], dtype=np.int32)
+
+    def overflows(self, shown: Prompt) -> bool:
+        """Whether a text is so long that it cannot be in the model's context, however it is tokenised;
+        a short one is not looked at."""
+        texts = [shown] if isinstance(shown, str) else [str(m.get("content")) for m in shown]
+        length = sum(map(len, texts))
+        if length <= SHORT_CHARACTERS:
+            return False
+        self._longest = self._longest or max(
+            map(len, self._policy.tokenizer.get_vocab()), default=1
+        )
+        return length > self._policy.context * self._longest
+
+    def fits(self, prompt: Tokens) -> bool:
+        """Whether there is room for an answer behind it."""
+        return len(prompt) < self._policy.context
 
     def shown(
         self,

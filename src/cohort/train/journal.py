@@ -129,11 +129,14 @@ class Entry:
         places: Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]],
     ) -> Group:
         problem = problems[kept["problem"]]
-        if kept["prompt"] is not None:
+        if kept["prompt"] is None:
+            tokens = prompt_tokens(problem)
+        else:
             problem = replace(problem, prompt=_prompt(kept["prompt"]))
+            tokens = np.array(kept["prompt_tokens"], dtype=np.int32)
         return Group(
             problem,
-            prompt_tokens(problem),
+            tokens,
             tuple(_rollout(dict(rollout), *next(places)) for rollout in kept["rollouts"]),
             tuple(_score(score) for score in kept["scores"]),
             greedy_reward=kept["greedy_reward"],
@@ -168,10 +171,12 @@ def _encoded(groups: Sequence[Group], facts: Mapping[str, Any]) -> bytes:
 
 
 def _kept(group: Group) -> dict[str, Any]:
+    # A prompt and the tools in it may come from an environment, which is not asked again.
+    shown = any(rollout.episode for rollout in group.rollouts)
     return {
         "problem": group.problem.id,
-        # Its own may come from an environment, which is not asked again.
-        "prompt": group.problem.prompt if any(r.episode for r in group.rollouts) else None,
+        "prompt": group.problem.prompt if shown else None,
+        "prompt_tokens": group.prompt_tokens.tolist() if shown else None,
         "greedy_reward": group.greedy_reward,
         "discarded": group.discarded,
         "rollouts": [

@@ -86,18 +86,28 @@ def answered(
     talk: Talk | None = None,
 ) -> list[Group]:
     """A group of answers to each problem; what is drawn depends on the key and the problem alone."""
-    conversation = None
-    if talk is not None:
-        conversation = Episodes(
-            talk.factory,
-            problems,
-            members=sampling.rollouts_per_prompt,
-            voice=Voice(policy, talk.options.calls),
-            limits=talk.limits,
-            key=key,
-            at_once=talk.options.at_once,
-        )
-        problems = conversation.problems
+    if talk is None:
+        return _answered(policy, problems, sampling, key)
+    with Episodes(
+        talk.factory,
+        problems,
+        members=sampling.rollouts_per_prompt,
+        voice=Voice(policy, talk.options.calls),
+        limits=talk.limits,
+        key=key,
+        at_once=talk.options.at_once,
+    ) as conversation:
+        return _answered(policy, conversation.problems, sampling, key, conversation=conversation)
+
+
+def _answered(
+    policy: Policy,
+    problems: Sequence[Problem],
+    sampling: Sampling,
+    key: tuple[keyed.Part, ...],
+    *,
+    conversation: Episodes | None = None,
+) -> list[Group]:
     prompts = conversation.prompts if conversation else map(policy.prompt_tokens, problems)
     requests = [
         Request(problem.id, prompt, (*key, problem.id))
