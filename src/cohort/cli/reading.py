@@ -1,7 +1,8 @@
-"""The commands that read a run folder: `show` and `report`. They never write to its store."""
+"""The commands that read a run folder: `show`, `watch` and `report`. They never write to its store."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -39,3 +40,19 @@ def report(
     from cohort.report.html import write_report
 
     typer.echo(write_report(run))
+
+
+def watch(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, for example runs/chain.")],
+    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)] = 0,
+) -> None:
+    """Serve a page over runs on this machine, live while they go on, until Ctrl-C.
+
+    Prints its address, which holds a token; nobody without it is answered. Nothing is written.
+    """
+    from cohort.report.watch.server import watch as listen
+
+    watched = listen(runs, port=port)
+    typer.echo(watched.address)
+    sys.stdout.flush()
+    watched.serve()
