@@ -11,7 +11,7 @@ from cohort.report import read
 from cohort.report.health.finding import Finding
 from cohort.report.health.observed import Ends, HeldOut, Seen, Series, observe
 from cohort.report.health.signs import EXPLAINS, SIGNS, diagnose
-from tests.report.patients import LEAST_NAMED, examine
+from tests.report.patients import LEAST_NAMED, examine, patients, warnings_of, write
 from tests.report.runs import write_run
 
 
@@ -40,6 +40,15 @@ def sentence(stage: Seen, name: str) -> str:
     return next(found.sentence for found in diagnose([stage]) if found.name == name)
 
 
+def test_some_sick_runs_are_named_and_a_healthy_one_is_left_in_peace(tmp_path: Path) -> None:
+    wanted = {"too-easy-3", "length-hacked-3", "mismatch-3", "healthy-8-1"}
+    for name, patient, seed in patients():
+        if name in wanted:
+            found = warnings_of(write(tmp_path / name, patient, seed))
+            assert found[:1] == ([patient.sickness] if patient.sickness else []), name
+
+
+@pytest.mark.slow
 def test_sick_runs_are_named_and_healthy_ones_left_in_peace(tmp_path: Path) -> None:
     missed, alarmed = examine(tmp_path)
     assert 30 - len(missed) >= LEAST_NAMED, missed

@@ -122,11 +122,11 @@ def _smoothed(series: Series) -> list[float]:
 
 
 def too_hard(seen: Seen) -> Finding | None:
-    """Most groups have no spread because no answer is right."""
+    """Most groups have no spread because no answer is right, and it was so from the beginning."""
     flat = seen.get("frac_reward_zero_std")
     if seen.kind != REINFORCE or len(flat.values) < 3 or flat.late < SPREADLESS:
         return None
-    if seen.last.hard < seen.last.easy:
+    if seen.last.hard < seen.last.easy or flat.early < 0.75 * SPREADLESS:
         return None
     return Finding(
         "too-hard",

@@ -47,7 +47,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "kl-blown": ("reward-fell", "entropy-collapsed"),
     "entropy-collapsed": ("reward-flat", "too-hard", "too-easy"),
     "rewards-fail": ("unscored", "reward-flat"),
-    "too-hard": ("reward-flat",),
+    "too-hard": ("reward-flat", "reward-fell"),  # what falls there is chance
     "too-easy": ("reward-flat", "solved"),
     "reward-fell": ("no-held-out-gain",),
     "cut": ("reward-flat",),
