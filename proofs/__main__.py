@@ -47,6 +47,7 @@ PROOFS = {
     "iterative": "a reward model that is trained on with the policy, and one that is not: five seeds",
     "orchestrator": "a small orchestrator minds price, difficulty and preference: five seeds",
     "conversations": "conversations in six chat templates: the record is what was said and shown",
+    "watched": "a run and its readers killed with -9: every step whole, none held up, sealed beside them",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""

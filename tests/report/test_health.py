@@ -40,8 +40,8 @@ def sentence(stage: Seen, name: str) -> str:
     return next(found.sentence for found in diagnose([stage]) if found.name == name)
 
 
-def test_some_sick_runs_are_named_and_a_healthy_one_is_left_in_peace(tmp_path: Path) -> None:
-    wanted = {"too-easy-3", "length-hacked-3", "mismatch-3", "healthy-8-1"}
+def test_a_sick_run_is_named_and_a_healthy_one_is_left_in_peace(tmp_path: Path) -> None:
+    wanted = {"length-hacked-3", "healthy-8-1"}
     for name, patient, seed in patients():
         if name in wanted:
             found = warnings_of(write(tmp_path / name, patient, seed))

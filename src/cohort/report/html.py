@@ -60,7 +60,7 @@ def _page(run: Path, entries: Sequence[Entry]) -> str:
     )
     name = one_line(run.resolve().name)
     told = json.dumps({"runs": [name], "answers": entries}, allow_nan=False, ensure_ascii=False)
-    kept = base64.b64encode(gzip.compress(told.encode(), 9, mtime=0)).decode()
+    kept = base64.b64encode(gzip.compress(told.encode(), 6, mtime=0)).decode()
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
