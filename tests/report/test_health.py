@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cohort.report import read
+from cohort.report.health import signs
 from cohort.report.health.finding import Finding
-from cohort.report.health.observed import Ends, HeldOut, Seen, Series, observe
+from cohort.report.health.observed import FAMILIES, NEEDED, Ends, HeldOut, Seen, Series, observe
 from cohort.report.health.signs import EXPLAINS, SIGNS, diagnose
 from tests.report.patients import LEAST_NAMED, examine, patients, warnings_of, write
 from tests.report.runs import write_run
@@ -117,6 +119,19 @@ def test_every_finding_says_what_to_change_and_where_to_look(tmp_path: Path) -> 
         assert own.sentence.endswith(".")
         assert own.change.endswith((".", "?"))
         assert own.name in SIGNS
+
+
+def test_every_metric_that_a_sign_asks_for_is_read() -> None:
+    sources = "".join(path.read_text() for path in Path(signs.__file__).parent.glob("*.py"))
+    asked = set(re.findall(r'get\("([^"]+)"\)', sources))
+    assert asked
+    assert {name for name in asked if not name.startswith(FAMILIES)} <= NEEDED
+
+
+def test_a_held_out_gain_beside_a_reward_of_another_size_is_no_alarm() -> None:
+    stage = seen(reward=ramp(0.9, 1.84))
+    after = replace(AFTER, share=0.87, interval=(0.84, 0.90))
+    assert names(replace(stage, before=replace(BEFORE, share=0.66), after=after)) == []
 
 
 def test_what_a_sign_explains_is_a_sign() -> None:

@@ -10,10 +10,10 @@ from cohort.report.health.finding import Finding
 from cohort.report.health.observed import Seen
 
 ROSE = 0.15
-"""A reward that rose by this much of its early spread in groups, or of 1, rose so that one sees it."""
+"""A reward that rose by this much, of 1 or of its size where that is more, rose so that one sees it."""
 
-KEPT = 0.25
-"""The share of the reward's rise that held-out results should have gained at least."""
+MOST_GAINED = 0.6
+"""The share of that rise which held-out results have certainly not gained when they did not follow."""
 
 LONGER = 1.4
 """How many times longer answers are when their length has grown."""
@@ -113,26 +113,28 @@ def no_held_out(seen: Seen) -> Finding | None:
 
 
 def _hollow(seen: Seen) -> bool:
-    """Whether the reward rose so that one sees it, and what is asked held out did not follow."""
+    """Whether the reward rose so that one sees it, and what is asked held out did not follow.
+
+    It did not follow where its gain may be chance, and the most it may be is small beside the rise.
+    """
     before, after = seen.before, seen.after
-    if seen.kind != "reinforce" or before is None or after is None or seen.after is None:
+    if seen.kind != "reinforce" or before is None or after is None:
         return False
     rise = _rise(seen, "reward")
     if rise < ROSE:
         return False
     gain = after.share - before.share
-    error = (before.error**2 + after.error**2) ** 0.5
-    # The most that may have been gained has to be small beside what the reward gained.
-    return gain < KEPT * rise and gain + 1.64 * error < 0.6 * rise
+    error = 1.64 * (before.error**2 + after.error**2) ** 0.5
+    return gain < max(error, 0.02) and gain + error < MOST_GAINED * rise
 
 
 def _rise(seen: Seen, name: str) -> float:
-    """How much a reward rose, 0 where that may be chance."""
+    """How much a reward rose, of 1 or of its size where that is more; 0 where it may be chance."""
     own = seen.get(name)
     if len(own.values) < 6:
         return 0.0
     moved = own.late - own.early
-    return moved if moved > 3 * own.noise else 0.0
+    return moved / max(1.0, abs(own.late)) if moved > 3 * own.noise else 0.0
 
 
 def _parts(seen: Seen) -> list[str]:

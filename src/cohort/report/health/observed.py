@@ -18,6 +18,14 @@ from cohort.report.views.curves import curve, metric_names, stages
 POINTS = 200
 """Points of a series at most; each is the mean of a stretch of steps."""
 
+NEEDED = frozenset(
+    "reward reward_std frac_reward_zero_std unscored completions/mean_length completions/max_length "
+    "completions/clipped_ratio entropy kl loss grad_norm clip_ratio/region_mean val/explained_variance "
+    "sampling/sampling_logp_difference/mean sampling/effective_sample_share".split()
+)
+FAMILIES = ("rewards/", "time/")
+"""The metrics that the signs ask for."""
+
 LOOKED_AT = 6
 """Steps at either end of a stage whose groups are looked at."""
 
@@ -116,7 +124,8 @@ def observe(db: sqlite3.Connection) -> list[Seen]:
         assert isinstance(done, int)
         if not done:
             continue
-        series = {name: _series(db, number, name) for name in metric_names(db, number)}
+        names = [n for n in metric_names(db, number) if n in NEEDED or n.startswith(FAMILIES)]
+        series = {name: _series(db, number, name) for name in names}
         first, last = _ends(db, number) if row["groups"] else (Ends(), Ends())
         before = [e for e in evaluations if e.stage < number]
         after = [e for e in evaluations if e.stage >= number]

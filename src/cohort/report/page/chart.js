@@ -57,6 +57,7 @@ function bandOf(one, x, y) {
 function label(value, ticks) {
   const gap = ticks[1] - ticks[0];
   const digits = Math.max(0, -Math.floor(Math.log10(gap) + 1e-9));
+  if (!digits) return number(Math.round(value));
   return digits <= 4 && Math.abs(value) < 1e5 ? value.toFixed(digits).replace("-", "−") : number(value, 3);
 }
 

@@ -52,8 +52,8 @@ function oneRow(at, row, steps) {
     el("td", {class: "problem"}, el("a", {href: address, class: "row-link"}, row.problem),
       row.discarded && el("em", {}, `left out: ${row.discarded}`), el("span", {class: "soft"}, row.prompt)),
     el("td", {}, strip(row.signs)),
-    ["mean", "spread", "best", "worst", "length"].map(name => el("td", {class: "num"}, number(row[name], 3))),
-    el("td", {class: "num"}, row.cut ? el("b", {class: "bad"}, row.cut) : "0"));
+    ["mean", "spread", "best", "worst", "length"].map(name => el("td", {class: `num ${name}`}, number(row[name], 3))),
+    el("td", {class: "num cut"}, row.cut ? el("b", {class: "bad"}, row.cut) : "0"));
 }
 
 export async function groupsView(app, at) {
@@ -78,15 +78,14 @@ export async function groupsView(app, at) {
       el("span", {class: "soft"}, `of ${number(told.last)}`),
       el("button", {type: "button", disabled: told.next === null, title: "Step after  ]", data: {key: "]"}, click: () => go("groups", to(told.next))}, "›"),
       el("button", {type: "button", disabled: told.last === told.step, title: "Last step", click: () => go("groups", to(told.last))}, "»")),
-    el("span", {class: "soft"}, `${plural(told.groups.length, "group")}, mean reward ${number(mean, 3)}, ${silent} without spread`));
+    el("span", {class: "soft cost"}, `${plural(told.groups.length, "group")}, mean reward ${number(mean, 3)}, ${silent} without spread`));
   const body = el("div", {});
   const draw = text => put(clear(body), rowsTable(app, at, told.groups.filter(row =>
     `${row.problem} ${row.prompt}`.toLowerCase().includes(text.toLowerCase()))));
   draw("");
+  put(head, el("input", {type: "search", placeholder: "only rows with…", "aria-label": "Only rows with this text", input: e => draw(e.target.value)}));
   const note = wanted(at, told) && el("p", {class: "soft"}, `Step ${number(Number(at.step))} has no groups here; this is the nearest that has.`);
-  return el("div", {}, head, note,
-    el("div", {class: "controls"}, el("input", {type: "search", placeholder: "only rows with…", "aria-label": "Only rows with this text", input: e => draw(e.target.value)})),
-    body, pareto(at, told.groups));
+  return el("div", {}, head, note, body, pareto(at, told.groups));
 }
 
 function wanted(at, told) {

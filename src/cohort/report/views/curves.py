@@ -1,7 +1,7 @@
 """Curves of a stage, thin enough to draw: what a metric was over the steps.
 
 A curve of 10,000 steps becomes at most `POINTS` stretches of equal length, each with its mean, its lowest
-and its highest value; SQLite does it while it reads. A value that was not finite is a gap.
+and its highest value. A value that was not finite is a gap.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Mapping
+
+import numpy as np
 
 from cohort.report import read
 
@@ -18,18 +20,12 @@ POINTS = 400
 SECONDS, SPEED = "step/seconds", "step/tokens_per_second"
 """Curves that are no metrics: what a step took by the clock, and the tokens it added per second."""
 
-_THIN = """
-SELECT max(step) AS step, avg(CASE WHEN abs(value) < 1e300 THEN value END) AS mean,
-  min(value) AS low, max(value) AS high
-FROM ({source}) WHERE step BETWEEN :first AND :last
-GROUP BY (step - :first) / :stretch ORDER BY step
-"""
-_METRIC = "SELECT step, value FROM metrics WHERE stage = :stage AND name = :name"
-_SECONDS = "SELECT step, seconds AS value FROM steps WHERE stage = :stage"
+_METRIC = "SELECT step, value FROM metrics WHERE stage = :stage AND name = :name ORDER BY step"
+_SECONDS = "SELECT step, seconds FROM steps WHERE stage = :stage ORDER BY step"
 _SPEED = """
-SELECT m.step, (m.value - lag(m.value, 1, 0.0) OVER (ORDER BY m.step)) / max(s.seconds, 1e-9) AS value
+SELECT m.step, (m.value - lag(m.value, 1, 0.0) OVER (ORDER BY m.step)) / max(s.seconds, 1e-9)
 FROM metrics m JOIN steps s ON s.stage = m.stage AND s.step = m.step
-WHERE m.stage = :stage AND m.name = 'num_tokens'
+WHERE m.stage = :stage AND m.name = 'num_tokens' ORDER BY m.step
 """
 _SOURCES = {SECONDS: _SECONDS, SPEED: _SPEED}
 
@@ -65,19 +61,29 @@ def curve(
 
     stretch: how many steps a point stands for; it is named by the last of them.
     """
-    found = ends(db, stage)
-    if found is None:
-        return {"steps": [], "mean": [], "low": [], "high": [], "stretch": 1}
-    first, last = found
-    stretch = max(1, math.ceil((last - first + 1) / points))
-    rows = db.execute(
-        _THIN.format(source=_SOURCES.get(name, _METRIC)),
-        {"stage": stage, "name": name, "first": first, "last": last, "stretch": stretch},
+    cursor = db.cursor()
+    cursor.row_factory = None  # plain tuples: there may be tens of thousands
+    rows = cursor.execute(
+        _SOURCES.get(name, _METRIC), {"stage": stage, "name": name}
     ).fetchall()
-    kept: dict[str, object] = {
-        part: [rounded(row[part]) for row in rows] for part in ("mean", "low", "high")
-    }
-    return {"steps": [row["step"] for row in rows], **kept, "stretch": stretch}
+    if not rows:
+        return {"steps": [], "mean": [], "low": [], "high": [], "stretch": 1}
+    steps = np.array([step for step, _ in rows])
+    known = np.array([math.nan if value is None else value for _, value in rows])
+    known[~np.isfinite(known)] = math.nan
+    first, last = ends(db, stage) or (steps[0], steps[-1])
+    stretch = max(1, math.ceil((last - first + 1) / points))
+    begins = np.flatnonzero(np.diff((steps - first) // stretch, prepend=-1))
+    counts = np.add.reduceat(np.isfinite(known), begins, dtype=float)
+    with np.errstate(all="ignore"):  # a stretch without a value is 0 / 0, which is a gap
+        drawn = {
+            "mean": np.add.reduceat(np.nan_to_num(known), begins) / counts,
+            "low": np.fmin.reduceat(known, begins),
+            "high": np.fmax.reduceat(known, begins),
+        }
+    kept: dict[str, object] = {part: [rounded(v) for v in own.tolist()] for part, own in drawn.items()}
+    at = np.append(begins[1:], len(steps)) - 1
+    return {"steps": steps[at].tolist(), **kept, "stretch": stretch}
 
 
 def values(db: sqlite3.Connection, stage: int, name: str, points: int = POINTS) -> list[float]:
