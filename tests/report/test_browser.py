@@ -108,6 +108,7 @@ def test_from_a_curve_to_a_group_to_a_token_and_back(page: Any, address: str) ->
     page.locator("figure[data-metric='reward'] svg").click()
     page.wait_for_selector("table.groups tbody tr >> nth=2")
     page.get_by_role("link", name="chain-1").click()
+    page.locator("article.answer").first.wait_for()
     assert page.locator("article.answer").count() == 3
     page.locator("[data-token='0.1']").click()
     page.wait_for_selector("[data-token='0.1'].chosen")

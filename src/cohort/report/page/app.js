@@ -138,18 +138,15 @@ function press(event) {
 
 // Asks of each run that goes on whether anything happened, and draws what changes then.
 async function watch() {
-  const before = new Map();
   for (;;) {
     await new Promise(done => setTimeout(done, PULSE));
     if (document.hidden) continue;
     for (const index of app.runs.keys()) {
       if (app.runs[index].status !== "running") continue;
       try {
-        const now = JSON.stringify(await ask(index, "pulse"));
-        const changed = before.has(index) && before.get(index) !== now;
-        before.set(index, now);
+        const now = await ask(index, "pulse");
         document.body.classList.remove("lost");
-        if (!changed) continue;
+        if (JSON.stringify(now) === JSON.stringify(app.runs[index].pulse)) continue;
         app.runs[index] = await ask(index, "run");
         const at = place();
         if (at.view === "curves" || at.view === "health" || at.view === "machine") draw({keep: true});

@@ -84,17 +84,21 @@ def whole(db: sqlite3.Connection, run: Path) -> dict[str, object]:
         "events": events(db),
         "health": [finding.told() for finding in diagnose(observe(db))],
         "recipe": recipe(run),
+        "pulse": pulse(db),
     }
 
 
 def pulse(db: sqlite3.Connection) -> dict[str, object]:
-    """What changes when something happened: status, the last stage and step, how many events."""
+    """What changes when something happened: status, the last stage and step, how much was written down."""
     stage = db.execute("SELECT max(stage) FROM stages").fetchone()[0]
     step = db.execute("SELECT max(step) FROM steps WHERE stage = ?", (stage,)).fetchone()[0]
     row = db.execute("SELECT value FROM facts WHERE name = 'status'").fetchone()
-    count = db.execute("SELECT count(*) FROM events").fetchone()[0]
+    counts = [
+        db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        for table in ("events", "evaluations")
+    ]
     status = one_line(str(json.loads(row[0]))) if row else "unknown"
-    return {"status": status, "stage": stage, "step": step, "events": count}
+    return {"status": status, "stage": stage, "step": step, "counts": counts}
 
 
 def events(db: sqlite3.Connection) -> list[dict[str, object]]:
