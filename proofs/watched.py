@@ -137,7 +137,8 @@ def _faults(folder: Path) -> list[str]:
             if count != each * last:
                 found.append(f"{count} rows of {table} in {last} steps")
         answers = db.execute(
-            "SELECT count(*) FROM groups g WHERE (SELECT count(*) FROM rollouts r WHERE r.group_id = g.id) != ?",
+            "SELECT count(*) FROM groups g "
+            "WHERE (SELECT count(*) FROM rollouts r WHERE r.group_id = g.id) != ?",
             (ANSWERS,),
         ).fetchone()[0]
         if answers:

@@ -87,7 +87,9 @@ def _group(texts: tuple[str, ...]) -> Group:
     rollouts, scores = [], []
     for place, text in enumerate(texts):
         turns = (Turn(2, 1, text, text, 0.5, (text,)), Turn(1, 0, text))
-        episode = Episode(turns, {"cost": place, text: text}, ("failed", text) if place == 1 else None)
+        episode = Episode(
+            turns, {"cost": place, text: text}, ("failed", text) if place == 1 else None
+        )
         own = episode if place % 2 else None
         ids = np.arange(4, dtype=np.int32)
         logprobs = np.full(3 if own else 4, -1.0, np.float32)
@@ -96,4 +98,11 @@ def _group(texts: tuple[str, ...]) -> Group:
         scores.append(Score(float(place), parts, unsaid={f"{text}2": (text, text)}))
     problem = Problem(texts[0], texts[1], {texts[2]: texts[3]})
     advantages = tuple(place - 4.5 for place in range(len(texts)))
-    return Group(problem, np.arange(2, dtype=np.int32), tuple(rollouts), tuple(scores), advantages, discarded=texts[4])
+    return Group(
+        problem,
+        np.arange(2, dtype=np.int32),
+        tuple(rollouts),
+        tuple(scores),
+        advantages,
+        discarded=texts[4],
+    )

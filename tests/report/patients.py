@@ -1,11 +1,11 @@
-"""Runs with a planted sickness, and healthy ones: a simulated policy that answers, is scored and is written down.
+"""Runs with a planted sickness, and healthy ones: a simulated policy that answers, is scored and written down.
 
     python -m tests.report.patients [FOLDER]
 
-writes all of them, asks for the diagnosis of each, prints it beside what was planted, and exits with 1 unless at
-least 27 of the 30 sick ones are named rightly (the first warning is what was planted) and none of the 20
-healthy ones has a warning. A policy has a skill; a problem a difficulty; an answer is right by chance of their
-difference, like on a test. Everything that the store holds follows from the answers that were drawn.
+writes all of them, asks for the diagnosis of each, prints it beside what was planted, and exits with 1
+unless at least 27 of the 30 sick ones are named rightly (the first warning is what was planted) and none of
+the 20 healthy ones has a warning. A policy has a skill, a problem a difficulty, and an answer is right by
+chance of their difference, like on a test. Everything that the store holds follows from the answers that were drawn.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from cohort.report.health.signs import diagnose
 from cohort.report.metrics import describe_groups
 from cohort.report.statistics import summarize_evaluation
 
+# ruff: noqa: RUF009 - a course is a function, and functions do not change
 Course = Callable[[float], float]
 """A quantity over the run: of the share of it that is behind us, 0 to 1."""
 
@@ -68,8 +69,14 @@ class Patient:
 
 
 SICK: tuple[Patient, ...] = (
-    Patient("format-farmed", skill=line(-1.5, -1.5), form=line(0.2, 0.98), weights=(("correct", 1.0), ("form", 0.4))),
-    Patient("length-hacked", skill=line(-0.5, -0.5), length=line(60, 220), limit=300, weights=(("correct", 1.0), ("thorough", 1.0))),
+    Patient(
+        "format-farmed", skill=line(-1.5, -1.5), form=line(0.2, 0.98),
+        weights=(("correct", 1.0), ("form", 0.4)),
+    ),
+    Patient(
+        "length-hacked", skill=line(-0.5, -0.5), length=line(60, 220), limit=300,
+        weights=(("correct", 1.0), ("thorough", 1.0)),
+    ),
     Patient("too-hard", skill=line(-6.0, -6.0)),
     Patient("too-easy", skill=line(6.0, 6.0)),
     Patient("kl-blown", kl=jump(0.02, 4.0, 0.6), skill=lambda t: 0.5 if t < 0.62 else -2.5),
@@ -132,7 +139,9 @@ def _chance(skill: float, difficulty: Any) -> Any:
     return 1 / (1 + np.exp(difficulty - skill))
 
 
-def _evaluate(store: Store, draw: np.random.Generator, patient: Patient, t: float, stage: int) -> None:
+def _evaluate(
+    store: Store, draw: np.random.Generator, patient: Patient, t: float, stage: int
+) -> None:
     course = patient.held_out or patient.skill
     chance = _chance(course(t), draw.normal(size=HELD_OUT))
     found = [
@@ -144,7 +153,9 @@ def _evaluate(store: Store, draw: np.random.Generator, patient: Patient, t: floa
     store.write_evaluation(stage, after="x", summary=summary, answers=())
 
 
-def _step(draw: np.random.Generator, patient: Patient, step: int) -> tuple[list[Group], dict[str, float]]:
+def _step(
+    draw: np.random.Generator, patient: Patient, step: int
+) -> tuple[list[Group], dict[str, float]]:
     t = (step - 1) / max(1, patient.steps - 1)
     groups = [_group(draw, patient, t, f"p{step}-{g}") for g in range(patient.groups)]
     metrics = describe_groups(groups)
@@ -173,7 +184,9 @@ def _group(draw: np.random.Generator, patient: Patient, t: float, name: str) -> 
     if draw.random() < patient.alike(t):
         right[:] = right[0]
     liked = draw.random(8) < patient.liked(t)
-    lengths = np.maximum(2, draw.normal(patient.length(t) + patient.thinks * t * right, 6)).astype(int)
+    lengths = np.maximum(2, draw.normal(patient.length(t) + patient.thinks * t * right, 6)).astype(
+        int
+    )
     cut = draw.random(8) < patient.cut(t)
     lengths = np.where(cut, patient.limit, np.minimum(lengths, patient.limit - 1))
     parts = {
@@ -186,8 +199,13 @@ def _group(draw: np.random.Generator, patient: Patient, t: float, name: str) -> 
     failed = draw.random(8) < patient.failing
     scores, rollouts = [], []
     for i in range(8):
-        own = {n: float(parts[n][i]) if not (failed[i] and n == last) else None for n, _ in patient.weights}
-        total = None if failed[i] else sum(w * own[n] for n, w in patient.weights if own[n] is not None)
+        own = {
+            n: float(parts[n][i]) if not (failed[i] and n == last) else None
+            for n, _ in patient.weights
+        }
+        total = (
+            None if failed[i] else sum(w * own[n] for n, w in patient.weights if own[n] is not None)
+        )
         unsaid = {last: ("timeout", "no answer within 30 s")} if failed[i] else {}
         scores.append(Score(total, own, unsaid=unsaid))
         ids = np.zeros(lengths[i], np.int32)
@@ -196,7 +214,9 @@ def _group(draw: np.random.Generator, patient: Patient, t: float, name: str) -> 
     known = [s.total for s in scores if s.total is not None]
     centre = float(np.mean(known)) if known else 0.0
     advantages = tuple(0.0 if s.total is None else s.total - centre for s in scores)
-    return Group(Problem(name, "?"), np.zeros(3, np.int32), tuple(rollouts), tuple(scores), advantages)
+    return Group(
+        Problem(name, "?"), np.zeros(3, np.int32), tuple(rollouts), tuple(scores), advantages
+    )
 
 
 def warnings_of(run: Path) -> list[str]:

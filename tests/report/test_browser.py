@@ -1,4 +1,4 @@
-"""The page in a real browser: from a curve to a group to a token and back, live, by keys, narrow, from a file.
+"""The page in a real browser: from a curve to a group to a token and back, live, by keys, from a file.
 
 Driven is a Chromium of the system (`chromium`, or the one that COHORT_BROWSER names). A test fails where the
 console has an error, whatever else it finds.
@@ -24,9 +24,11 @@ from tests.report.runs import group, write_run
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("uvicorn", reason="the extra `watch` is not installed: there is no uvicorn")
 
-from cohort.report.watch.server import watch
+from cohort.report.watch.server import watch  # noqa: E402
 
-BROWSER = os.environ.get("COHORT_BROWSER") or shutil.which("chromium") or shutil.which("google-chrome")
+BROWSER = (
+    os.environ.get("COHORT_BROWSER") or shutil.which("chromium") or shutil.which("google-chrome")
+)
 
 pytestmark = [
     pytest.mark.browser,
@@ -80,7 +82,10 @@ def opened(browser: Any, **options: Any) -> Iterator[Any]:
     context = browser.new_context(**{"viewport": WINDOW, **options})
     own, wrong = context.new_page(), []
     own.set_default_timeout(8000)
-    own.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+    own.on(
+        "console",
+        lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None,
+    )
     own.on("pageerror", lambda error: wrong.append(str(error)))
     own.on("dialog", lambda dialog: wrong.append(f"a dialog: {dialog.message}") or dialog.dismiss())
     yield own
@@ -112,7 +117,7 @@ def test_from_a_curve_to_a_group_to_a_token_and_back(page: Any, address: str) ->
     assert page.locator("article.answer").count() == 3
     page.locator("[data-token='0.1']").click()
     page.wait_for_selector("[data-token='0.1'].chosen")
-    assert "log-probability −0.5" in page.locator(".inspector").inner_text()
+    assert "log-probability \u22120.5" in page.locator(".inspector").inner_text()
     assert "advantage +0.50" in page.locator(".inspector").inner_text()
     page.go_back()
     page.wait_for_selector(".answers [data-token='0.1']:not(.chosen)")
@@ -142,7 +147,11 @@ def test_the_best_is_compared_with_the_worst(page: Any, address: str) -> None:
 
 def test_every_colour_of_tokens_has_a_legend_and_a_class(page: Any, address: str) -> None:
     show(page, address, "#/group?run=0&id=1")
-    for name, kind in (("log-probability", "lp-3"), ("advantage", "ad-4"), ("taught or dropped", "ad-3")):
+    for name, kind in (
+        ("log-probability", "lp-3"),
+        ("advantage", "ad-4"),
+        ("taught or dropped", "ad-3"),
+    ):
         page.get_by_role("button", name=name, exact=True).click()
         page.wait_for_selector(f".tokens .{kind}")
         assert page.locator(f".legend .{kind}").count() == 1
@@ -184,7 +193,9 @@ def test_two_runs_are_drawn_over_each_other(page: Any, address: str) -> None:
     chart = page.locator("figure[data-metric='reward'] svg")
     assert chart.locator("path.line").count() == 2
     page.get_by_role("button", name="shown").click()
-    until(page, "document.querySelectorAll(\"figure[data-metric='reward'] path.line\").length === 1")
+    until(
+        page, "document.querySelectorAll(\"figure[data-metric='reward'] path.line\").length === 1"
+    )
     page.keyboard.press("r")
     until(page, "document.title.startsWith('two')")
     page.keyboard.press("5")
@@ -240,7 +251,14 @@ def test_a_curve_is_read_and_opened_by_keys(page: Any, address: str) -> None:
     until(page, "document.querySelector('.stepper input')?.value === '2'")
 
 
-VIEWS = ("#/curves?run=0", "#/groups?run=0", "#/group?run=0&id=1", "#/health?run=0", "#/machine?run=0", "#/recipe?run=0")
+VIEWS = (
+    "#/curves?run=0",
+    "#/groups?run=0",
+    "#/group?run=0&id=1",
+    "#/health?run=0",
+    "#/machine?run=0",
+    "#/recipe?run=0",
+)
 
 
 def test_nothing_sticks_out_of_a_narrow_window(browser: Any, address: str) -> None:
@@ -271,7 +289,9 @@ def test_a_wrong_token_says_what_to_do(browser: Any, address: str) -> None:
     context.close()
 
 
-def test_the_report_opens_from_disk_without_a_network_and_is_whole(browser: Any, folder: Path) -> None:
+def test_the_report_opens_from_disk_without_a_network_and_is_whole(
+    browser: Any, folder: Path
+) -> None:
     report = write_report(folder / "one")
     for page in opened(browser, offline=True):
         asked: list[str] = []
@@ -290,7 +310,7 @@ def test_the_report_opens_from_disk_without_a_network_and_is_whole(browser: Any,
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_hostile_run(tmp_path_factory.mktemp("h") / STRINGS[10].replace("/", "∕"))
+    return write_hostile_run(tmp_path_factory.mktemp("h") / STRINGS[10].replace("/", "\u2215"))
 
 
 def test_of_250_strings_none_executes(browser: Any, hostile: Path) -> None:
@@ -314,13 +334,22 @@ def look_everywhere(page: Any) -> None:
     until(page, f"document.querySelectorAll('figure[data-metric] svg').length >= {len(STRINGS)}")
     none_executed(page)
     count = len(STRINGS) // GROUP
-    for view in ("#/groups?run=0", "#/health?run=0", "#/machine?run=0", "#/recipe?run=0", f"#/search?text={STRINGS[0][:7]}"):
+    for view in (
+        "#/groups?run=0",
+        "#/health?run=0",
+        "#/machine?run=0",
+        "#/recipe?run=0",
+        f"#/search?text={STRINGS[0][:7]}",
+    ):
         page.evaluate("place => { location.hash = place; }", view)
         page.wait_for_selector(f"main[data-view='{view[2:].partition('?')[0]}'] > div")
         none_executed(page)
     for number in range(1, count + 1):
         page.evaluate("place => { location.hash = place; }", f"#/group?run=0&id={number}")
-        until(page, f"document.querySelector('.heading .up-link') && location.hash.endsWith('id={number}')")
+        until(
+            page,
+            f"document.querySelector('.heading .up-link') && location.hash.endsWith('id={number}')",
+        )
     page.keyboard.press("c")
     page.keyboard.press("c")
     page.keyboard.press("c")
@@ -328,11 +357,17 @@ def look_everywhere(page: Any) -> None:
     none_executed(page)
 
 
-FOREIGN = "main :is(script, img, iframe, object, embed, video, form, base, meta, link, style, marquee, math, template)"
+FOREIGN = (
+    "main :is(script, img, iframe, object, embed, video, form, base, meta, link, style, marquee, math, "
+    "template)"
+)
 
 
 def none_executed(page: Any) -> None:
     assert page.evaluate("window.done") is None
     assert page.locator(FOREIGN).count() == 0
-    assert page.evaluate("[...document.querySelectorAll('*')].every(e => [...e.attributes].every(a => !a.name.startsWith('on')))")
+    assert page.evaluate(
+        "[...document.querySelectorAll('*')].every("
+        "e => [...e.attributes].every(a => !a.name.startsWith('on')))"
+    )
     assert page.locator("#bait").count() == 0

@@ -1,4 +1,4 @@
-"""The health of a run: planted sicknesses are named, healthy runs are left in peace, sentences say the numbers."""
+"""The health of a run: planted sicknesses are named, healthy runs left in peace, sentences say the numbers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def test_a_loss_near_zero_is_explained_and_no_warning() -> None:
 
 
 def test_the_share_of_spreadless_groups_is_said_with_its_reason() -> None:
-    stage = replace(seen(frac_reward_zero_std=series(*[0.73] * 12)), last=Ends(groups=10, easy=7, hard=1))
+    stage = replace(
+        seen(frac_reward_zero_std=series(*[0.73] * 12)), last=Ends(groups=10, easy=7, hard=1)
+    )
     assert sentence(stage, "too-easy").startswith("73% of the groups have no spread")
     stage = replace(stage, last=Ends(groups=10, easy=1, hard=7))
     assert "too hard" in sentence(stage, "too-hard")
@@ -84,13 +86,19 @@ def test_a_reward_that_rises_alone_is_named_only_with_a_held_out_measure() -> No
 
 
 def test_a_function_that_rises_alone_is_named() -> None:
-    stage = seen(reward=ramp(0.2, 0.8), rewards__form__mean=ramp(0.1, 0.9), rewards__correct__mean=ramp(0.2, 0.2))
+    stage = seen(
+        reward=ramp(0.2, 0.8),
+        rewards__form__mean=ramp(0.1, 0.9),
+        rewards__correct__mean=ramp(0.2, 0.2),
+    )
     assert "form alone (0.1" in sentence(stage, "format-farmed").replace("0.139", "0.1")
     assert names(stage) == ["format-farmed"]
 
 
 def test_length_that_grows_in_rewarded_answers_only_is_said() -> None:
-    stage = replace(seen(), first=Ends(9, better=40.0, worse=42.0), last=Ends(9, better=90.0, worse=41.0))
+    stage = replace(
+        seen(), first=Ends(9, better=40.0, worse=42.0), last=Ends(9, better=90.0, worse=41.0)
+    )
     assert "90 tokens (at the start 40)" in sentence(stage, "length-in-rewarded")
     assert names(replace(stage, last=Ends(9, better=90.0, worse=88.0))) == []
 
@@ -102,8 +110,12 @@ def test_kl_that_grows_tenfold_in_twenty_steps_is_named_and_slow_growth_is_not()
 
 
 def test_cut_answers_are_counted_and_the_limit_said() -> None:
-    stage = seen(completions__clipped_ratio=series(*[0.31] * 9), completions__max_length=series(*[48.0] * 9))
-    assert sentence(stage, "cut").startswith("31% of the answers were cut at the limit of 48 tokens")
+    stage = seen(
+        completions__clipped_ratio=series(*[0.31] * 9), completions__max_length=series(*[48.0] * 9)
+    )
+    assert sentence(stage, "cut").startswith(
+        "31% of the answers were cut at the limit of 48 tokens"
+    )
 
 
 def test_a_metric_without_a_finite_value_is_a_warning() -> None:

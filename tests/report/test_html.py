@@ -68,12 +68,14 @@ def test_no_text_of_a_run_is_in_the_page_but_packed(tmp_path: Path) -> None:
     html = write_report(write_hostile_run(tmp_path / "<script>x<" / "<img src=x>")).read_text()
     assert Page(html).tags.count("script") == 2
     assert not [text for text in STRINGS if len(text) > 12 and text in html]
-    assert "<title>&lt;img src=x&gt; – Cohort</title>" in html
+    assert "<title>&lt;img src=x&gt; \u2013 Cohort</title>" in html
 
 
 def test_no_control_character_reaches_the_page(report: Path) -> None:
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", report.read_text())
-    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", str(kept(report)).replace("\\x1f", ""))
+    assert not re.search(
+        r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", str(kept(report)).replace("\\x1f", "")
+    )
 
 
 def test_a_view_of_the_whole_run_is_in_the_file(report: Path) -> None:
@@ -146,7 +148,9 @@ def test_kept_steps_are_the_last_the_first_those_named_and_evenly_spaced_ones() 
     assert list(chosen([], [])) == []
 
 
-def test_a_run_of_long_answers_that_cannot_be_packed_stays_below_five_megabytes(tmp_path: Path) -> None:
+def test_a_run_of_long_answers_that_cannot_be_packed_stays_below_five_megabytes(
+    tmp_path: Path,
+) -> None:
     run, draw = write_run(tmp_path), random.Random(1)
     store = Store(run / "run.db")
     for step in range(4, 9):

@@ -48,7 +48,9 @@ def test_every_module_is_joined_once_and_after_what_it_needs() -> None:
     assert sorted(f"{name}.js" for name in order) == MODULES
     assert order[-1] == FIRST.removesuffix(".js")
     for place, name in enumerate(order):
-        needed = re.findall(r"= of_(\w+);", script.split(f"const of_{name} = ")[1].split("\nconst of_")[0])
+        needed = re.findall(
+            r"= of_(\w+);", script.split(f"const of_{name} = ")[1].split("\nconst of_")[0]
+        )
         assert set(needed) <= set(order[:place]), name
 
 

@@ -84,11 +84,13 @@ def test_a_folder_without_a_run_is_refused_before_anything_listens(tmp_path: Pat
 def test_runs_are_named_by_their_number(server: Server) -> None:
     assert server.json("/api/runs") == {"runs": ["one", "two"]}
     assert server.json("/api/1/run")["status"] == "running"
-    for place in ("2", "-1", "x", "1.0", "٠", "9" * 30):
-        assert server.ask(f"/api/{place.encode().hex() if not place.isascii() else place}/run")[0] == 404
+    for place in ("2", "-1", "x", "1.0", "%D9%A0", "9" * 30):
+        assert server.ask(f"/api/{place}/run")[0] == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/app.js", "/page.css", "/nothing", "/api/0/run", "/api/9/run"])
+@pytest.mark.parametrize(
+    "path", ["/", "/app.js", "/page.css", "/nothing", "/api/0/run", "/api/9/run"]
+)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 def test_every_answer_carries_the_policy(server: Server, path: str, method: str) -> None:
     for token in (None, "wrong"):
@@ -114,7 +116,9 @@ def test_nothing_but_reading_is_a_method(server: Server) -> None:
         assert server.ask("/api/0/run", method=method)[0] == 405
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", ""]
+)
 def test_a_name_that_was_rebound_to_this_machine_is_refused(server: Server, host: str) -> None:
     assert server.ask("/api/0/run", Host=host.format(port=server.port))[0] == 421
     assert server.ask("/", Host=host.format(port=server.port))[0] == 421
@@ -126,7 +130,9 @@ def test_its_own_names_are_answered(server: Server, name: str) -> None:
     assert server.ask("/api/0/run", Host=own, Origin=f"http://{own}")[0] == 200
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", "http://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", "http://127.0.0.1:1"]
+)
 def test_a_page_of_another_site_may_not_ask(server: Server, origin: str) -> None:
     assert server.ask("/api/0/run", Origin=origin.format(port=server.port))[0] == 403
 
@@ -138,9 +144,26 @@ def test_a_browser_that_says_who_asks_is_believed(server: Server) -> None:
 
 def tricks() -> list[str]:
     """Two hundred paths that would leave the folder of the page or of the run, if paths were files."""
-    ups = ["../", "..%2f", "%2e%2e/", "%2e%2e%2f", "..\\", "..%5c", "....//", "%252e%252e%252f", "..;/", "%c0%ae%c0%ae/"]
+    ups = [
+        "../",
+        "..%2f",
+        "%2e%2e/",
+        "%2e%2e%2f",
+        "..\\",
+        "..%5c",
+        "....//",
+        "%252e%252e%252f",
+        "..;/",
+        "%c0%ae%c0%ae/",
+    ]
     ends = ["secret.txt", "one/run.db", "etc/passwd", "one/recipe.toml", "proc/self/environ"]
-    paths = [start + up * deep + end for start in ("/", "/api/0/") for up in ups for deep in (1, 6) for end in ends]
+    paths = [
+        start + up * deep + end
+        for start in ("/", "/api/0/")
+        for up in ups
+        for deep in (1, 6)
+        for end in ends
+    ]
     return paths
 
 
@@ -149,7 +172,13 @@ def test_there_are_two_hundred_tricks() -> None:
 
 
 def test_no_trick_with_a_path_reads_anything(server: Server, folder: Path) -> None:
-    absolute = [f"/{folder}/secret.txt", f"//{folder}/secret.txt", "/files.py", "/__init__.py", "/page/app.js"]
+    absolute = [
+        f"/{folder}/secret.txt",
+        f"//{folder}/secret.txt",
+        "/files.py",
+        "/__init__.py",
+        "/page/app.js",
+    ]
     for path in [*tricks(), *absolute]:
         status, _, body = server.ask(path)
         assert status in (400, 404), path

@@ -53,7 +53,9 @@ def report(
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders; the others are held against the first.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Run folders; the others are held against the first.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare runs on held-out problems, with 95 % intervals and a paired test."""

@@ -1,6 +1,6 @@
 """`cohort compare`: what runs are worth on held-out problems, and whether they differ by more than chance.
 
-Two runs that were asked the same problems are compared problem by problem, which takes out how hard the problems
+Two runs that were asked the same problems are compared problem by problem, which takes out how hard they
 are. It refuses to compare answers to different problems, and says how many were in both.
 """
 
@@ -89,8 +89,8 @@ def _shares(db: sqlite3.Connection, evaluation: int) -> Shares:
 def paired(first: Shares, second: Shares) -> Paired | None:
     """The paired difference; None where no problem is in both.
 
-    The test exchanges the two evaluations of each problem by a fair coin (a sign-flip permutation test), two-sided;
-    the coins are the same each time.
+    The test exchanges the two evaluations of each problem by a fair coin (a sign-flip permutation test),
+    two-sided; the coins are the same each time.
     """
     both = sorted(set(first) & set(second))
     if not both:
@@ -114,17 +114,23 @@ def _flipped(differences: Sequence[float]) -> float:
 
 
 def comparison(results: Sequence[Result]) -> list[list[str]]:
-    """Runs as rows of text: each evaluation, then what was gained since the first, and against the first run."""
+    """Runs as rows of text: each evaluation, then what was gained since the first and against the first run."""
     rows = [["run", "after", "greedy", "", "pass@1", "", "problems"]]
     for result in results:
         name = one_line(result.run)
         for after, summary in result.evaluations:
             cells = [name, one_line(after)]
             for key in ("greedy", "pass_at_1"):
-                cells += [percent(summary.get(key)), interval(summary.get(f"{key}_interval"), scale=100)]
+                cells += [
+                    percent(summary.get(key)),
+                    interval(summary.get(f"{key}_interval"), scale=100),
+                ]
             rows.append([*cells, str(summary.get("problems", "?"))])
             name = ""
-        for label, own in (("since its first", result.since_begin), ("against the first run", result.against_first)):
+        for label, own in (
+            ("since its first", result.since_begin),
+            ("against the first run", result.against_first),
+        ):
             if own is not None:
                 gain = [f"{100 * own.gain:+.1f} points", interval(own.interval, scale=100)]
                 rows.append(["", label, "", "", *gain, f"{own.problems} in both, p {own.p:.2g}"])

@@ -210,7 +210,9 @@ class _Stage:
 
     def left(self, step: int) -> str:
         """For the bar: the expected time to the end of the stage, and its first column so far."""
-        course = f"  {self._columns[0].heading} {lines.sparkline(self._first)}" if self._first else ""
+        course = (
+            f"  {self._columns[0].heading} {lines.sparkline(self._first)}" if self._first else ""
+        )
         return f"{duration(self._seconds_left(step))} left{course}"
 
     def _pace(self, step: int) -> lines.Pace:

@@ -66,7 +66,7 @@ def _page(run: Path, entries: Sequence[Entry]) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>{escape(name)} – Cohort</title><style>{style}</style></head><body>"
+        f"<title>{escape(name)} \u2013 Cohort</title><style>{style}</style></head><body>"
         '<header id="top"></header><main><noscript>This page draws what it shows with its own '
         "script; without one, ask <code>cohort show</code>.</noscript></main>"
         f'<script id="kept" type="application/x-cohort">{kept}</script>'

@@ -133,7 +133,7 @@ SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(values: Sequence[float], width: int = 24) -> str:
-    """Values in order as bars of one character, means of equal stretches where there are more than `width`."""
+    """Values in order as bars of a character each; means of equal stretches where there are too many."""
     known = [value for value in values if math.isfinite(value)]
     count = min(width, len(known))
     edges = [round(i * len(known) / count) for i in range(count + 1)] if count else [0]

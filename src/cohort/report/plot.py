@@ -1,4 +1,4 @@
-"""`cohort plot`: one metric of runs as a picture, for papers and for a README. Wraps matplotlib (extra `plot`)."""
+"""`cohort plot`: a metric of runs as a picture, for papers and a README. Wraps matplotlib (extra `plot`)."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ INK, SOFT, RULE = "#22211e", "#6b6861", "#e6e3db"
 def plot(runs: Sequence[Path], metric: str, output: Path, *, stage: str | None = None) -> None:
     """Draw a metric of the last stage that measures it (or of the stage named) and write the picture.
 
-    The kind of file is that of the name: png, svg or pdf. Raises RunError for a metric that no stage measures.
+    The kind of file is that of the name: png, svg or pdf. Raises RunError for an unknown metric.
     """
     pyplot = _pyplot()
     drawn = [_curve(run, metric, stage) for run in runs]
     figure, axes = pyplot.subplots(figsize=(5.2, 3.0), layout="constrained")
-    for (name, kind, own), colour in zip(drawn, COLOURS * len(drawn), strict=False):
+    for (name, _, own), colour in zip(drawn, COLOURS * len(drawn), strict=False):
         values = [float("nan") if value is None else value for value in own["mean"]]
         axes.plot(own["steps"], values, color=colour, linewidth=1.6, label=name)
-    described = describe_metric(metric, kind)
+    described = describe_metric(metric, drawn[0][1])
     unit = f" ({described.unit})" if described and described.unit not in ("", metric) else ""
     axes.set_xlabel("step", color=SOFT)
     axes.set_title(metric + unit, loc="left", fontsize=10, color=INK, parse_math=False)

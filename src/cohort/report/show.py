@@ -18,7 +18,7 @@ from cohort.errors import RunError
 from cohort.report import lines, read
 from cohort.report.summary import headline
 from cohort.report.text import number, one_line, showable
-from cohort.report.views.groups import group
+from cohort.report.views import groups as views
 
 LAST_STEPS = 5
 """The steps that an overview shows of each stage."""
@@ -82,7 +82,7 @@ def told_groups(
         groups = [read.with_rollouts(db, place) for place in _places(db, wanted)]
         if step is None or problem is None:
             groups = _most_telling(groups, wanted, limit)
-        found = [group(db, own.id) for own in groups]
+        found = [views.group(db, own.id) for own in groups]
     return [own for own in found if own is not None]
 
 

@@ -81,17 +81,17 @@ def length_hacked(seen: Seen) -> Finding | None:
 def length_in_rewarded(seen: Seen) -> Finding | None:
     """Length grows only in rewarded answers: thinking pays, or length does; somebody should look."""
     first, last = seen.first, seen.last
-    if None in (first.better, first.worse, last.better, last.worse) or seen.kind != "reinforce":
+    if not (first.better and first.worse and last.better and last.worse):
         return None
-    assert first.better and first.worse and last.better and last.worse
     if last.better < LONGER * first.better or last.worse > 1.1 * first.worse:
         return None
     return Finding(
         "length-in-rewarded",
         "note",
         seen.stage,
-        f"Length grows only in rewarded answers: those above their group's mean have {last.better:.0f} tokens "
-        f"(at the start {first.better:.0f}), those below it {last.worse:.0f} (at the start {first.worse:.0f}).",
+        f"Length grows only in rewarded answers: those above their group's mean have "
+        f"{last.better:.0f} tokens (at the start {first.better:.0f}), those below it {last.worse:.0f} "
+        f"(at the start {first.worse:.0f}).",
         "Where answers think, this is what thinking that pays looks like. Read two of them.",
         ("completions/mean_length", "reward"),
         groups=True,

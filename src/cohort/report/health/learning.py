@@ -115,10 +115,7 @@ def _smoothed(series: Series) -> list[float]:
     """Means over a sliding tenth of the series."""
     width = max(3, len(series.values) // 10)
     starts = (max(0, i - width + 1) for i in range(len(series.values)))
-    return [
-        sum(series.values[a : i + 1]) / (i + 1 - a)
-        for i, a in enumerate(starts)
-    ]
+    return [sum(series.values[a : i + 1]) / (i + 1 - a) for i, a in enumerate(starts)]
 
 
 def too_hard(seen: Seen) -> Finding | None:
@@ -170,8 +167,8 @@ def solved(seen: Seen) -> Finding | None:
         "solved",
         "note",
         seen.stage,
-        f"{flat.late:.0%} of the groups have no spread because every answer is right, {flat.early:.0%} at the "
-        "start: these problems are solved.",
+        f"{flat.late:.0%} of the groups have no spread because every answer is right, {flat.early:.0%} at "
+        "the start: these problems are solved.",
         "Stop here, or go on with harder problems.",
         ("frac_reward_zero_std", "reward"),
         groups=True,

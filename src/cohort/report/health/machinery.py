@@ -49,8 +49,8 @@ def mismatch(seen: Seen) -> Finding | None:
         "mismatch",
         "warning",
         seen.stage,
-        f"The sampler and the trainer differ by {apart.late:.2g} nats a token: the policy learns from answers "
-        "that are not its own.",
+        f"The sampler and the trainer differ by {apart.late:.2g} nats a token: the policy learns from "
+        "answers that are not its own.",
         "Sample in the precision that is trained in, check that weights reach the sampler, or turn on a "
         "correction for another sampler.",
         ("sampling/sampling_logp_difference/mean", "sampling/effective_sample_share"),
@@ -103,7 +103,7 @@ def unscored(seen: Seen) -> Finding | None:
         "unscored",
         "warning",
         seen.stage,
-        f"{share:.0%} of the answers have no score from any reward function, and nothing is learned from them.",
+        f"{share:.0%} of the answers have no score from any reward function, and they teach nothing.",
         "Let a reward function say something of every answer, or see in the groups why none does.",
         ("unscored",),
         groups=True,

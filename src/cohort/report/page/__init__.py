@@ -1,1 +1,1 @@
-"""The page: plain ES modules, one style sheet, no third-party code; `files` reads them, `bundle` joins them."""
+"""The page: plain ES modules and one style sheet of our own; `files` reads them, `bundle` joins them."""

@@ -63,9 +63,7 @@ def curve(
     """
     cursor = db.cursor()
     cursor.row_factory = None  # plain tuples: there may be tens of thousands
-    rows = cursor.execute(
-        _SOURCES.get(name, _METRIC), {"stage": stage, "name": name}
-    ).fetchall()
+    rows = cursor.execute(_SOURCES.get(name, _METRIC), {"stage": stage, "name": name}).fetchall()
     if not rows:
         return {"steps": [], "mean": [], "low": [], "high": [], "stretch": 1}
     steps = np.array([step for step, _ in rows])
@@ -81,7 +79,9 @@ def curve(
             "low": np.fmin.reduceat(known, begins),
             "high": np.fmax.reduceat(known, begins),
         }
-    kept: dict[str, object] = {part: [rounded(v) for v in own.tolist()] for part, own in drawn.items()}
+    kept: dict[str, object] = {
+        part: [rounded(v) for v in own.tolist()] for part, own in drawn.items()
+    }
     at = np.append(begins[1:], len(steps)) - 1
     return {"steps": steps[at].tolist(), **kept, "stretch": stretch}
 

@@ -42,7 +42,7 @@ def _size(steps: object) -> int:
 
 
 def rewards(db: sqlite3.Connection, stage: int, names: list[str]) -> list[dict[str, object]]:
-    """For each reward function: how many answers it scored, could not, and failed at, and its slowest call."""
+    """For each reward function: how many answers it scored, could not or failed at, and its slowest call."""
     found: dict[str, dict[str, float]] = {}
     for name in names:
         head, _, rest = name.partition("/")

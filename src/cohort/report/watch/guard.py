@@ -1,8 +1,8 @@
 """Who may ask the server what, and what every answer says about itself.
 
 A page of another site cannot read anything here: the token is not in its reach, a name that was rebound to
-this machine is not ours, and no answer may be framed, embedded or guessed to be a script. Refused is also every
-method that could change something, although nothing here can.
+this machine is not ours, and no answer may be framed, embedded or guessed to be a script. Refused is also
+every method that could change something, although nothing here can.
 """
 
 from __future__ import annotations

@@ -122,7 +122,9 @@ def application(runs: Sequence[Path], *, token: str, port: int) -> Application:
         Route("/api/{run}/{question}", of_run),
         Route("/{name}", of_page),
     ]
-    return Guard(Starlette(routes=routes, exception_handlers={404: nothing}), token=token, port=port)
+    return Guard(
+        Starlette(routes=routes, exception_handlers={404: nothing}), token=token, port=port
+    )
 
 
 def _json(response: Any, status: int, value: object) -> Any:
@@ -166,4 +168,3 @@ class Asked:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[key] = answer(db, run, question, given)
         return self._kept[key]
-
