@@ -29,18 +29,18 @@ from cohort.report.views.answers import answer
 
 GROUP = 8
 TOKENS = 24
-NAMES = tuple(
-    """
-    reward reward_std frac_reward_zero_std unscored entropy kl loss grad_norm learning_rate num_tokens
-    completions/mean_length completions/min_length completions/max_length completions/clipped_ratio
-    clip_ratio/low_mean clip_ratio/high_mean clip_ratio/region_mean threads_used
-    rewards/correct/mean rewards/correct/std rewards/correct/scored rewards/correct/failed
-    rewards/correct/unscorable rewards/correct/slowest_seconds
-    rewards/format/mean rewards/format/std rewards/format/scored rewards/format/failed
-    time/sampling time/rewards time/old_logprobs time/reference_logprobs time/values time/update
-    time/saving time/other sampling/sampling_logp_difference/mean sampling/effective_sample_share
-    """.split()
-)
+NAMES = (
+    "reward", "reward_std", "frac_reward_zero_std", "unscored", "entropy", "kl", "loss",
+    "grad_norm", "learning_rate", "num_tokens", "completions/mean_length",
+    "completions/min_length", "completions/max_length", "completions/clipped_ratio",
+    "clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_mean", "threads_used",
+    "rewards/correct/mean", "rewards/correct/std", "rewards/correct/scored",
+    "rewards/correct/failed", "rewards/correct/unscorable", "rewards/correct/slowest_seconds",
+    "rewards/format/mean", "rewards/format/std", "rewards/format/scored",
+    "rewards/format/failed", "time/sampling", "time/rewards", "time/old_logprobs",
+    "time/reference_logprobs", "time/values", "time/update", "time/saving", "time/other",
+    "sampling/sampling_logp_difference/mean", "sampling/effective_sample_share",
+)  # fmt: skip
 LIMITS = {"paint": 2.0, "click": 0.3, "memory": 300.0}
 
 

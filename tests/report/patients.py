@@ -1,11 +1,11 @@
-"""Runs with a planted sickness, and healthy ones: a simulated policy that answers, is scored and written down.
+"""Runs with a planted sickness, and healthy ones: a simulated policy that answers, is scored and noted.
 
     python -m tests.report.patients [FOLDER]
 
 writes all of them, asks for the diagnosis of each, prints it beside what was planted, and exits with 1
-unless at least 27 of the 30 sick ones are named rightly (the first warning is what was planted) and none of
-the 20 healthy ones has a warning. A policy has a skill, a problem a difficulty, and an answer is right by
-chance of their difference, like on a test. Everything that the store holds follows from the answers that were drawn.
+unless at least 27 of the 30 sick ones are named rightly (the first warning is what was planted) and none
+of the 20 healthy ones has a warning. A policy has a skill, a problem a difficulty, and an answer is right
+by chance of their difference, as in a test. What the store holds follows from the answers that were drawn.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The health of a run: planted sicknesses are named, healthy runs left in peace, sentences say the numbers."""
+"""The health of a run: planted sicknesses are named, healthy runs left alone, sentences say numbers."""
 
 from __future__ import annotations
 

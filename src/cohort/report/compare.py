@@ -114,7 +114,7 @@ def _flipped(differences: Sequence[float]) -> float:
 
 
 def comparison(results: Sequence[Result]) -> list[list[str]]:
-    """Runs as rows of text: each evaluation, then what was gained since the first and against the first run."""
+    """Runs as rows of text: each evaluation, then what was gained since the first, and against run one."""
     rows = [["run", "after", "greedy", "", "pass@1", "", "problems"]]
     for result in results:
         name = one_line(result.run)

@@ -18,13 +18,12 @@ from cohort.report.views.curves import curve, metric_names, stages
 POINTS = 200
 """Points of a series at most; each is the mean of a stretch of steps."""
 
-NEEDED = frozenset(
-    """
-    reward reward_std frac_reward_zero_std unscored entropy kl loss grad_norm
-    completions/mean_length completions/max_length completions/clipped_ratio clip_ratio/region_mean
-    val/explained_variance sampling/sampling_logp_difference/mean sampling/effective_sample_share
-    """.split()
-)
+NEEDED = frozenset((
+    "reward", "reward_std", "frac_reward_zero_std", "unscored", "entropy", "kl", "loss",
+    "grad_norm", "completions/mean_length", "completions/max_length",
+    "completions/clipped_ratio", "clip_ratio/region_mean", "val/explained_variance",
+    "sampling/sampling_logp_difference/mean", "sampling/effective_sample_share",
+))  # fmt: skip
 FAMILIES = ("rewards/", "time/")
 """The metrics that the signs ask for."""
 
