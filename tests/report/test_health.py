@@ -135,7 +135,7 @@ def test_every_finding_says_what_to_change_and_where_to_look(tmp_path: Path) -> 
 
 def test_every_metric_that_a_sign_asks_for_is_read() -> None:
     sources = "".join(path.read_text() for path in Path(signs.__file__).parent.glob("*.py"))
-    asked = set(re.findall(r'get\("([^"]+)"\)', sources))
+    asked = set(re.findall(r'seen\.get\("([^"]+)"\)', sources))
     assert asked
     assert {name for name in asked if not name.startswith(FAMILIES)} <= NEEDED
 
