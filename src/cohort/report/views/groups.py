@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from cohort.report import read
+from cohort.report.statistics import deviation, mean
 from cohort.report.text import one_line, prompt_text, showable
 from cohort.report.views.curves import rounded
 from cohort.report.views.episodes import measures, turns
@@ -85,7 +86,7 @@ def rows(db: sqlite3.Connection, ids: Sequence[int]) -> list[dict[str, object]]:
 def _row(group: sqlite3.Row, answers: Sequence[sqlite3.Row]) -> dict[str, object]:
     rewards = [r["reward"] for r in answers if rounded(r["reward"]) is not None]
     place = read.GroupRow(group["id"], group["stage"], group["step"], "", "")
-    spread = read.deviation(rewards) if rewards else None
+    spread = deviation(rewards) if rewards else None
     prompt = one_line(prompt_text(group["prompt"]))
     row: dict[str, object] = {
         "id": place.id,
@@ -94,11 +95,11 @@ def _row(group: sqlite3.Row, answers: Sequence[sqlite3.Row]) -> dict[str, object
         "problem": one_line(group["problem"]),
         "prompt": prompt if len(prompt) <= PREVIEW else prompt[:PREVIEW] + "…",
         "discarded": _own(group, "discarded") or "",
-        "mean": rounded(read.mean(rewards), 4) if rewards else None,
+        "mean": rounded(mean(rewards), 4) if rewards else None,
         "spread": rounded(spread, 4),
         "best": rounded(max(rewards, default=None), 4),
         "worst": rounded(min(rewards, default=None), 4),
-        "length": rounded(read.mean([r["length"] for r in answers]), 4) if answers else None,
+        "length": rounded(mean([r["length"] for r in answers]), 4) if answers else None,
         "cut": sum(r["stop"] == "length" for r in answers),
         "signs": _signs(answers),
     }
@@ -129,7 +130,7 @@ def group(db: sqlite3.Connection, number: int) -> Mapping[str, object] | None:
         "prompt": showable(prompt_text(own["prompt"])),
         "columns": showable(own["columns"]),
         "discarded": told.discarded or _own(own, "discarded") or "",
-        "greedy_reward": rounded(_own(own, "greedy_reward")),
+        "greedy_reward": rounded(_number(_own(own, "greedy_reward"))),
         "mean": rounded(told.mean_reward, 4),
         "spread": rounded(told.spread, 4),
         "answers": [_answer(r) | episodes.get(r.number, {}) for r in read.ranked(told.rollouts)],
@@ -240,3 +241,7 @@ def _has(db: sqlite3.Connection, table: str, column: str) -> bool:
 def _own(row: sqlite3.Row, name: str) -> object:
     """A column of a row, None where the run is older than it."""
     return row[name] if name in row.keys() else None  # noqa: SIM118 - a row iterates its values
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
