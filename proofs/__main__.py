@@ -53,6 +53,7 @@ PROOFS = {
     "plan": "the plan of the memory against the measured peak of twelve configurations",
     "agent": "an agent that knows a base URL, trained: what is recorded is what the trainer says",
     "episode_faults": "tools, environments and agents at fault: no run lost, no failure a reward",
+    "watched": "a run and its readers killed with -9: every step whole, none held up, sealed beside them",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""

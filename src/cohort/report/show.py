@@ -7,6 +7,7 @@ RunError that says what is there.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from cohort.errors import RunError
 from cohort.report import lines, read
 from cohort.report.summary import headline
 from cohort.report.text import number, one_line, showable
+from cohort.report.views import groups as views
 
 LAST_STEPS = 5
 """The steps that an overview shows of each stage."""
@@ -61,14 +63,27 @@ def show_groups(
         places = _places(db, wanted)
         groups = [read.with_rollouts(db, place) for place in places]
     if step is not None and problem is not None:
-        for group in groups:
-            _print_whole(screen, group)
+        for own in groups:
+            _print_whole(screen, own)
         return
     for line in _group_lines(groups, screen.width) if groups else ():
         screen.print(line, soft_wrap=True)
     for group in _most_telling(groups, wanted, limit):
         screen.print()
         _print_group(screen, group)
+
+
+def told_groups(
+    run: Path, *, stage: int | str | None, step: int | None, problem: str | None, limit: int
+) -> list[Mapping[str, object]]:
+    """The same groups as plain values: all that were asked for by step and problem, else `limit`."""
+    with read.opened(run) as db:
+        wanted = Wanted(stage, step, problem)
+        groups = [read.with_rollouts(db, place) for place in _places(db, wanted)]
+        if step is None or problem is None:
+            groups = _most_telling(groups, wanted, limit)
+        found = [views.group(db, own.id) for own in groups]
+    return [own for own in found if own is not None]
 
 
 def _print_overview(screen: rich.console.Console, db: sqlite3.Connection, run: Path) -> None:
