@@ -15,12 +15,13 @@ from cohort.config.check_mix import check_mix, check_parts
 from cohort.config.check_pairs import check_pairs
 from cohort.config.check_references import check_references
 from cohort.config.check_reward_models import check_reward_models
+from cohort.config.check_teacher import check_teacher
 from cohort.config.lookup import shown
 from cohort.config.preferences import Preference, RewardModel
 from cohort.config.recipe import NewModel, Recipe
 from cohort.config.references import called
 from cohort.config.selection import Select
-from cohort.config.stages import Evaluate, Optimizer, Reinforce, Sampled, Trained
+from cohort.config.stages import Conversing, Evaluate, Optimizer, Reinforce, Sampled, Trained
 from cohort.errors import RecipeError, legible, listed
 
 MOST_NEW_PARAMETERS = 10**10
@@ -59,6 +60,8 @@ def _check_stage(stage: AnyStage, where: str) -> None:
         check_parts(stage, where)
         for name, reward in stage.rewards.items():
             _check_finite(reward.arguments, (*where.split("."), "rewards", name))
+    if isinstance(stage, Conversing):
+        check_teacher(stage, getattr(stage, "teacher", None), where)
     if isinstance(stage, Evaluate):
         _check_success(stage, where)
     if isinstance(stage, Select):

@@ -27,6 +27,7 @@ from cohort.data.checkpoints import DamagedError, canonical
 from cohort.data.disk import Disk, RealDisk, refusing, remove_tree, replace_file
 from cohort.data.episodes import episode_from, told_of
 from cohort.data.records import Group, Message, Problem, Rollout, Score
+from cohort.data.sealed import added_to, adding
 from cohort.train.state import Place
 
 _NAME = re.compile(r"stage-(\d+)-step-(\d{6,12})")
@@ -131,6 +132,7 @@ class Entry:
         problem = problems[kept["problem"]]
         if kept["prompt"] is not None:
             problem = replace(problem, prompt=_prompt(kept["prompt"]))
+        problem = adding(problem, kept["told"])
         return Group(
             problem,
             prompt_tokens(problem),
@@ -172,6 +174,7 @@ def _kept(group: Group) -> dict[str, Any]:
         "problem": group.problem.id,
         # Its own may come from an environment, which is not asked again.
         "prompt": group.problem.prompt if any(r.episode for r in group.rollouts) else None,
+        "told": added_to(group.problem),
         "greedy_reward": group.greedy_reward,
         "discarded": group.discarded,
         "rollouts": [
