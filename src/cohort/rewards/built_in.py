@@ -15,6 +15,7 @@ from cohort.rewards.math.reward import equal_mathematics
 from cohort.rewards.orchestra import orchestra
 from cohort.rewards.rules import correct, has_format, length, mentions
 from cohort.rewards.teacher.agreement import agrees
+from cohort.rewards.teacher.rubric import rubric
 from cohort.rewards.text_rules import language, overlap
 
 BUILT_IN: dict[str, Callable[..., object]] = {
@@ -39,5 +40,6 @@ BUILT_IN: dict[str, Callable[..., object]] = {
     "repetition": repetition,
     "orchestra": orchestra,
     "agrees": agrees,
+    "rubric": rubric,
 }
 """The names that a recipe may use, and their functions."""
