@@ -46,6 +46,7 @@ PROOFS = {
     "reward_model": "reward models: right about what is held out, the same with transformers alone",
     "iterative": "a reward model that is trained on with the policy, and one that is not: five seeds",
     "orchestrator": "a small orchestrator minds price, difficulty and preference: five seeds",
+    "teacher": "a small model learns without labels from what it reconciles: five seeds",
     "conversations": "conversations in six chat templates: the record is what was said and shown",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }

@@ -90,9 +90,14 @@ class ModelAnchor:
         return self._policy.context - tokens - len(self._policy.prompt_tokens(_problem(asked)))
 
     def write(
-        self, asked: Sequence[Asked], tokens: int, key: tuple[keyed.Part, ...]
+        self,
+        asked: Sequence[Asked],
+        tokens: int,
+        key: tuple[keyed.Part, ...],
+        *,
+        whole: bool = True,
     ) -> tuple[list[Said], int]:
-        """See Anchor. What was cut is no answer."""
+        """See Anchor. Where it must be whole, what was cut is no answer."""
         sampling = Sampling(
             rollouts_per_prompt=1,
             max_new_tokens=tokens,
@@ -107,7 +112,7 @@ class ModelAnchor:
         written = [rollout for (rollout,) in sample(self._policy, requests, sampling)]
         said: list[Said] = [
             Unscorable(f"the anchor was cut after {len(one.tokens)} tokens")
-            if one.stop == "length"
+            if whole and one.stop == "length"
             else one.text
             for one in written
         ]

@@ -55,7 +55,7 @@ class Teaching:
         self._options, self._anchor = options, anchor
         self._cost = Cost()
         self._tokens = options.max_new_tokens or max_new_tokens
-        self._wording = Wording(
+        self.wording = Wording(
             template=options.template,
             candidate=options.candidate or CANDIDATE,
             include_question=options.include_question,
@@ -111,11 +111,11 @@ class Teaching:
         """What the anchor is asked about a group; None where its answers do not fit."""
         assert self._anchor is not None, "nobody to ask"
         problem, pieces = group.problem, self._anchor.pieces
-        shown = self._wording.bare([rollout.text for rollout in group.rollouts])
+        shown = self.wording.bare([rollout.text for rollout in group.rollouts])
         everything = sum(pieces.count(text) for text in shown)
         budget = self._options.prompt_budget or self._anchor.most
         for _ in range(ATTEMPTS_TO_FIT):
-            text = self._wording.synthesis(shown, as_text(problem.prompt), pieces, budget)
+            text = self.wording.synthesis(shown, as_text(problem.prompt), pieces, budget)
             if text is None:
                 return None
             asked = Asked(problem.id, text, not isinstance(problem.prompt, str))

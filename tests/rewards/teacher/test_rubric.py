@@ -59,7 +59,7 @@ def test_an_answer_that_is_too_long_is_worth_what_the_guard_says() -> None:
 
 def test_a_criterion_that_nobody_judged_leaves_no_reward() -> None:
     def failing(body: bytes) -> bytes:
-        return response(500, b"") if b"thing3" in body else judging(body)
+        return response(b"", "500 No") if b"thing3" in body else judging(body)
 
     (found,) = asked(["thing0 and more"], failing)
     assert isinstance(found, Failed)

@@ -89,6 +89,11 @@ class Wording:
             for number, text in enumerate(answers, start=1)
         )
 
+    def before(self, others: Sequence[str]) -> str:
+        """Answers, and the beginning of the form of one more that would follow them."""
+        opened = filled(self.candidate, number=str(len(others) + 1)).partition("{text}")[0]
+        return self.listed(others) + opened
+
     def _of(self, answer: str) -> str:
         if self.shown == "answer":
             return final(answer) or ""
