@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cohort.config.references import called
+from cohort.config.selection import Select
 from cohort.config.stages import Conversing
 from cohort.config.teacher import FIRST, Teacher
 from cohort.errors import RecipeError, legible
@@ -15,6 +16,10 @@ OF_ANCHOR = (
     "shown", "prompt_budget", "max_new_tokens", "temperature",
 )  # fmt: skip
 """What only a synthesis reads."""
+FILTERS = (
+    "keep", "least_total", "best_of", "per_problem", "distinct", "cut", "least_tokens", "most_tokens",
+    "least_characters", "most_characters",
+)  # fmt: skip
 OF_SERVICE = ("model", "key_variable", "deadline_seconds")
 
 
@@ -39,6 +44,8 @@ def check_teacher(stage: Conversing, teacher: Teacher | None, where: str) -> Non
             f"{where}: there are a teacher and an environment, which knows a problem's labels",
             "use one of them; a teacher reconciles answers of one turn",
         )
+    if isinstance(stage, Select):
+        _check_kept(stage, where)
     _check_anchor(teacher, f"{where}.teacher")
     if (teacher.criteria > 0) != ("rubric" in rewards):
         raise RecipeError(
@@ -46,6 +53,16 @@ def check_teacher(stage: Conversing, teacher: Teacher | None, where: str) -> Non
             + ("not there" if teacher.criteria else "there"),
             "the reward rubric goes with criteria = 5 or more",
         )
+
+
+def _check_kept(stage: Select, where: str) -> None:
+    """Refuse filters of answers where references are kept instead of them."""
+    for name in FILTERS:
+        if getattr(stage, name) != Select.model_fields[name].default:
+            raise RecipeError(
+                f"{where}.{name} is for answers, and a stage select with a teacher keeps references",
+                "remove one of them",
+            )
 
 
 def is_service(anchor: str) -> bool:

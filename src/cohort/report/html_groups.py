@@ -10,8 +10,10 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from cohort.report import read
+from cohort.report.references import reference_lines, reference_of
 from cohort.report.statistics import mean
 from cohort.report.text import number, one_line, showable
 
@@ -104,7 +106,7 @@ def _step(db: sqlite3.Connection, stage: int, step: int, budget_bytes: int) -> s
     groups = read.groups(db, stage, step)
     rows: list[str] = []
     for group in groups:
-        row = _group(group)
+        row = _group(group, reference_of(db, group.id))
         budget_bytes -= len(row.encode())
         if budget_bytes < 0:
             break
@@ -131,8 +133,12 @@ HEADINGS = (
 )
 
 
-def _group(group: read.GroupRow) -> str:
-    """A row that opens to the whole group."""
+def _group(group: read.GroupRow, reference: dict[str, Any] | None) -> str:
+    """A row that opens to the whole group, with what stood for a label where something did."""
+    told = "".join(
+        f'<pre class="prompt">{cut(line)}</pre>'
+        for line in (reference_lines(reference) if reference else ())
+    )
     rewards, ranked = group.rewards, read.ranked(group.rollouts)
     best, worst = (max(rewards), min(rewards)) if rewards else (None, None)
     cells = "".join(
@@ -144,7 +150,7 @@ def _group(group: read.GroupRow) -> str:
         f'<details class="group"><summary class="row"><span class="problem">'
         f"<b>{safe(one_line(group.problem))}</b> {left_out}{safe(one_line(group.prompt)[:160])}</span>"
         f'<span class="strip" aria-hidden="true">{"".join(map(_sign, ranked))}</span>{cells}'
-        f'</summary><pre class="prompt">{prompt}</pre>'
+        f'</summary><pre class="prompt">{prompt}</pre>{told}'
         f'<div class="answers">{"".join(map(_answer, ranked))}</div></details>'
     )
 
