@@ -13,8 +13,8 @@ def rubric(*criteria: str) -> str:
 
 
 def test_criteria_are_read_with_words_around_the_rubric() -> None:
-    text = f"Here you are:\n```xml\n{rubric('It names a dose.', ' It is\n short. ')}\n```"
-    assert criteria_in(text, 2) == ("It names a dose.", "It is short.")
+    made = rubric("It names a dose.", " It is\n short. ")
+    assert criteria_in(f"Here you are:\n```xml\n{made}\n```", 2) == ("It names a dose.", "It is short.")
 
 
 def test_entities_stand_for_their_characters_once() -> None:
