@@ -7,8 +7,7 @@ import sqlite3
 from typing import Any
 
 from cohort.report.text import one_line
-
-COLUMN = "reference"
+from cohort.rewards.teacher.reference import COLUMN
 
 
 def reference_of(db: sqlite3.Connection, group: int) -> dict[str, Any] | None:
