@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from cohort.config.load import read_recipe
+from cohort.config.optimizer import Optimizer
 from cohort.config.teacher import Teacher
 from cohort.data.records import Group, Problem, Rollout
 from cohort.errors import LabelError, RecipeError
@@ -20,6 +23,7 @@ from cohort.rewards.asked import MemoryJournal
 from cohort.rewards.outcome import Unscorable
 from cohort.rewards.teacher.reference import Reference
 from cohort.tasks.slips import Slips
+from cohort.train.optim import Updater
 from cohort.train.plan import Given, make_plan
 from cohort.train.reference import frozen_copy
 from cohort.train.teach import NO_MAJORITY, Cost, Teaching, teaching, teaching_metrics
@@ -42,7 +46,8 @@ TAUGHT = {
     "prompts_per_step": 4,
     "rollouts_per_prompt": 4,
     "max_new_tokens": 12,
-    "optimizer": {"learning_rate": 1e-3},
+    "algorithm": {"name": "grpo", "beta": 0.0},
+    "optimizer": {"learning_rate": 1e-2},
 }
 COLD = SUPERVISED | {"problems": "slips", "steps": 30}
 
@@ -92,13 +97,13 @@ def test_answers_that_are_too_long_for_the_anchor_share_its_context() -> None:
 
 
 def test_a_chat_stays_a_chat_and_its_system_message_is_not_shown() -> None:
-    group = answers("a7")
     chat = ({"role": "system", "content": "zebra"}, {"role": "user", "content": "a3+4="})
-    anchor = teacher_of(small_policy())
-    asked = anchor._anchor and Teaching.question(
-        anchor, Group(Problem("p", chat), group.prompt_tokens, ())
-    )
-    assert asked is None, "there are no answers"
+    group = replace(answers("a7", "a8"), problem=Problem("p", chat))
+    service = {"anchor": "https://127.0.0.1/v1", "model": "m"}
+    asked = teacher_of(small_policy(), **service).question(group)
+    assert asked is not None
+    assert asked.chat
+    assert asked.text == "a7|a8|="
 
 
 def test_the_majority_and_a_random_answer_need_no_anchor() -> None:
@@ -118,22 +123,20 @@ def test_the_majority_and_a_random_answer_need_no_anchor() -> None:
 def test_the_anchor_stays_as_it_was_and_is_in_no_optimizer(tmp_path: Path) -> None:
     folder = run(tmp_path / "cold", COLD)
     taught = run(tmp_path / "run", COLD, TAUGHT)
-    (checkpoint,) = sorted((taught / "checkpoints").iterdir())[-1:]
-    from safetensors.torch import load_file
-
+    checkpoint = max((taught / "checkpoints").iterdir())
     first, last = weights(folder), weights(taught)
     anchor = load_file(checkpoint / "reference.safetensors")
-    optimizer = load_file(checkpoint / "optimizer.safetensors")
-    assert all(torch.equal(anchor[name], first[name]) for name in anchor if name in first)
-    assert any(not torch.equal(last[name], first[name]) for name in last)
-    moments = {name.rpartition("/")[0] or name for name in optimizer}
-    assert len(optimizer) <= 4 * len(last), moments
+    shared = anchor.keys() & first.keys()
+    assert shared
+    assert all(torch.equal(anchor[name], first[name]) for name in shared)
+    assert any(not torch.equal(last[name], first[name]) for name in shared)
 
 
-def test_an_anchors_weights_have_no_gradient_and_one_base() -> None:
+def test_asking_an_anchor_changes_none_of_its_weights_and_gives_them_no_gradient() -> None:
     policy = small_policy()
     before = digest(policy.model)
     first = frozen_copy(policy)
+    optimizer = Updater(policy, Optimizer(), updates=1)
     made = teaching(
         Teacher(**TEACHER), policy, first=first, max_new_tokens=4, journal=MemoryJournal()
     )
@@ -141,6 +144,9 @@ def test_an_anchors_weights_have_no_gradient_and_one_base() -> None:
     made.taught([answers("a1", "a2")], (1,))
     assert digest(first.model) == before
     assert not any(p.requires_grad for p in first.model.parameters())
+    trained = {id(p) for p in policy.model.parameters() if p.requires_grad}
+    assert optimizer.made == 0
+    assert not trained & {id(p) for p in first.model.parameters()}
 
 
 def digest(model) -> str:
@@ -232,19 +238,32 @@ def test_signals_say_how_alike_answers_are_and_when_the_reference_differs() -> N
     assert (seen["teacher/tokens"], seen["teacher/seconds"]) == (7, 0.5)
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("plain")
+    return references(run(folder / "run", COLD, TAUGHT | {"steps": 3}))
+
+
 @pytest.mark.parametrize(
-    "change",
-    [{"reference": "majority"}, {"anchor": "policy"}, {"temperature": 2.0}, {"max_new_tokens": 3}],
+    "teacher",
+    [
+        {"reference": "majority", "equality": "text"},
+        {"reference": "random", "equality": "text"},
+        TEACHER | {"anchor": "policy"},
+        TEACHER | {"temperature": 2.0},
+        TEACHER | {"max_new_tokens": 3},
+        TEACHER | {"prompt_budget": 20},
+        TEACHER | {"shown": "whole"},
+        TEACHER | {"candidate": "{number}|{text}"},
+        TEACHER | {"template": "{question}{candidates}", "include_question": True},
+        TEACHER | {"equality": "mathematics"},
+    ],
 )
-def test_every_option_of_a_teacher_changes_what_is_learned(tmp_path: Path, change) -> None:
-    plain = {"reference": "synthesis"} if change == {"reference": "majority"} else {}
-    base = TEACHER | plain
-    if "reference" in change:
-        base = {"reference": "synthesis", "equality": "text"}
-        change = {"reference": "majority", "equality": "text"}
-    one = references(run(tmp_path / "one", COLD, TAUGHT | {"teacher": base}))
-    other = references(run(tmp_path / "other", COLD, TAUGHT | {"teacher": base | change}))
-    assert one != other
+def test_every_option_of_a_teacher_changes_its_references(
+    tmp_path: Path, plain: list[str], teacher: dict[str, object]
+) -> None:
+    stage = TAUGHT | {"steps": 3, "teacher": teacher}
+    assert references(run(tmp_path / "run", COLD, stage)) != plain
 
 
 def references(folder: Path) -> list[str]:

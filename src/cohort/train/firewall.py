@@ -16,6 +16,7 @@ from cohort.errors import LabelError, legible
 from cohort.rewards.functions import RewardFunction
 from cohort.rewards.teacher.reference import COLUMN
 from cohort.tasks.problems import ProblemSource
+from cohort.train.check_answers import ANSWER_COLUMNS
 
 LEAKED_SHARE = 0.9
 """The share of prompts that hold their own answer from which on it is no accident."""
@@ -43,7 +44,7 @@ def check_free_of_labels(
                 f'reward "{reward.name}" reads the column "{legible(asked[0])}"; {NOT_FREE}',
                 "leave the reward to a stage evaluate, or name the column in teacher.columns",
             )
-    for name in sorted(labels):
+    for name in sorted(labels & {*ANSWER_COLUMNS}):  # others are what a template asks about
         _check_prompts(name, [problem for problem in known if name in problem.columns])
 
 
