@@ -17,6 +17,7 @@ references take in seconds. Of the seeds together: the synthesis of 1, 2, 4 and 
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 import sys
@@ -183,7 +184,7 @@ def table(found: dict[int, dict[str, Any]], names: Sequence[str]) -> dict[str, s
 def rises(found: dict[int, dict[str, Any]]) -> bool:
     """Whether more answers make no worse synthesis, on the mean of the seeds."""
     means = [statistics.fmean(s["groups"][n] for s in found.values()) for n in GROUPS]
-    return all(less <= more + 0.02 for less, more in zip(means, means[1:], strict=False))
+    return all(less <= more + 0.02 for less, more in itertools.pairwise(means))
 
 
 def prove(short: bool) -> dict[str, Any]:

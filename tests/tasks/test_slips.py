@@ -25,7 +25,9 @@ def share_right(**options):
 
 def test_demonstrations_slip_as_often_as_they_are_told_to() -> None:
     assert share_right(least_slips=0.0, most_slips=0.0, misremembered=0.0) == 1.0
-    assert share_right(least_slips=0.5, most_slips=0.5, misremembered=0.0) == pytest.approx(0.5, abs=0.06)
+    assert share_right(least_slips=0.5, most_slips=0.5, misremembered=0.0) == pytest.approx(
+        0.5, abs=0.06
+    )
     assert 0.6 < share_right() < 0.75
 
 

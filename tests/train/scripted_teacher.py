@@ -32,7 +32,9 @@ def anchor(malformed_share: float = 0.0) -> Reply:
             return chat(f"<answer>{len(asked)}</answer>")
         if share_of("malformed", asked) < malformed_share:
             return chat("<rubric><criterion>&bomb;</criterion></rubric>")
-        items = "".join(f"<criterion>Number {n} of {len(asked)}</criterion>" for n in range(CRITERIA))
+        items = "".join(
+            f"<criterion>Number {n} of {len(asked)}</criterion>" for n in range(CRITERIA)
+        )
         return chat(f"<rubric>{items}</rubric>")
 
     return reply

@@ -14,7 +14,14 @@ from cohort.train.synthesize_model import synthesize_model
 from tests.train.runs import SUPERVISED, recipe, rows, run
 from tests.train.test_teach import COLD, TAUGHT, TEACHER
 
-RULES = ["single", "majority", "self-chosen", "least perplexity", "mutual predictability", "synthesis"]
+RULES = [
+    "single",
+    "majority",
+    "self-chosen",
+    "least perplexity",
+    "mutual predictability",
+    "synthesis",
+]
 SELECT = {
     "kind": "select",
     "name": "references",
@@ -75,7 +82,9 @@ def test_filters_of_answers_are_refused_where_references_are_kept() -> None:
 
 def test_a_group_is_shown_with_its_reference(tmp_path: Path, capsys) -> None:
     folder = run(tmp_path / "run", COLD, TAUGHT)
-    ((problem, columns),) = rows(folder, "SELECT problem, columns FROM groups WHERE step = 2 LIMIT 1")
+    ((problem, columns),) = rows(
+        folder, "SELECT problem, columns FROM groups WHERE step = 2 LIMIT 1"
+    )
     show_groups(folder, step=2, problem=problem)
     shown = capsys.readouterr().out
     reference = json.loads(columns)["reference"]

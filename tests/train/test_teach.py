@@ -69,7 +69,11 @@ def small_policy():
 
 def teacher_of(policy, **options) -> Teaching:
     made = teaching(
-        Teacher(**{**TEACHER, **options}), policy, first=policy, max_new_tokens=4, journal=MemoryJournal()
+        Teacher(**{**TEACHER, **options}),
+        policy,
+        first=policy,
+        max_new_tokens=4,
+        journal=MemoryJournal(),
     )
     assert made is not None
     return made

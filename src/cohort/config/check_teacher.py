@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cohort.config.references import called
 from cohort.config.selection import Select
-from cohort.config.stages import Conversing
+from cohort.config.stages import Sampled, Stage, Taught
 from cohort.config.teacher import FIRST, Teacher
 from cohort.errors import RecipeError, legible
 
@@ -23,8 +23,11 @@ FILTERS = (
 OF_SERVICE = ("model", "key_variable", "deadline_seconds")
 
 
-def check_teacher(stage: Conversing, teacher: Teacher | None, where: str) -> None:
-    """Raise RecipeError for the first contradiction."""
+def check_teacher(stage: Stage, where: str) -> None:
+    """Raise RecipeError for the first contradiction; stages without rewards have none."""
+    if not isinstance(stage, Sampled):
+        return
+    teacher = stage.teacher if isinstance(stage, Taught) else None
     rewards = [called(name) for name in stage.rewards]
     asking = [name for name in NEEDS_TEACHER if name in rewards]
     if teacher is None:
@@ -39,6 +42,7 @@ def check_teacher(stage: Conversing, teacher: Teacher | None, where: str) -> Non
             f"{where}: there is a teacher, and no reward compares with its reference",
             "add the reward agrees, or rubric",
         )
+    assert isinstance(stage, Taught), stage
     if stage.environment is not None:
         raise RecipeError(
             f"{where}: there are a teacher and an environment, which knows a problem's labels",

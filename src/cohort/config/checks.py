@@ -21,7 +21,7 @@ from cohort.config.preferences import Preference, RewardModel
 from cohort.config.recipe import NewModel, Recipe
 from cohort.config.references import called
 from cohort.config.selection import Select
-from cohort.config.stages import Conversing, Evaluate, Optimizer, Reinforce, Sampled, Trained
+from cohort.config.stages import Evaluate, Optimizer, Reinforce, Sampled, Trained
 from cohort.errors import RecipeError, legible, listed
 
 MOST_NEW_PARAMETERS = 10**10
@@ -33,6 +33,7 @@ def check_recipe(recipe: Recipe) -> None:
     check_references(recipe)
     for number, stage in enumerate(recipe.stage):
         _check_stage(stage, f"stage.{number}")
+        check_teacher(stage, f"stage.{number}")
     check_reward_models(recipe)
     _check_new_model(recipe)
 
@@ -60,8 +61,6 @@ def _check_stage(stage: AnyStage, where: str) -> None:
         check_parts(stage, where)
         for name, reward in stage.rewards.items():
             _check_finite(reward.arguments, (*where.split("."), "rewards", name))
-    if isinstance(stage, Conversing):
-        check_teacher(stage, getattr(stage, "teacher", None), where)
     if isinstance(stage, Evaluate):
         _check_success(stage, where)
     if isinstance(stage, Select):

@@ -23,6 +23,8 @@ def reference_lines(reference: dict[str, Any]) -> list[str]:
     if missing:
         return [f"no reference: {one_line(missing[1])}"]
     lines = [f"reference: {reference['text']}"]
-    lines += [f"criterion {n}: {one_line(c)}" for n, c in enumerate(reference.get("criteria", ()), 1)]
+    lines += [
+        f"criterion {n}: {one_line(c)}" for n, c in enumerate(reference.get("criteria", ()), 1)
+    ]
     without = reference.get("without_criteria")
     return lines + ([f"no criteria: {one_line(without[1])}"] if without else [])

@@ -101,5 +101,7 @@ def columns_of(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("rule", "right", "interval", "abstained")]
     for name, own in summary["rules"].items():
         low, high = own["interval"]
-        rows.append((name, f"{own['right']:.3f}", f"{low:.3f} to {high:.3f}", str(own["abstained"])))
+        rows.append(
+            (name, f"{own['right']:.3f}", f"{low:.3f} to {high:.3f}", str(own["abstained"]))
+        )
     return rows

@@ -22,8 +22,8 @@ Kind = Literal[
     "rubric",
 ]
 """raised: the function did. invalid: it returned what is no reward. deadline, crashed, memory,
-processes, output: what ended the process that it ran in. unreachable: a service did not answer as it must. rubric:
-what should be criteria is none."""
+processes, output: what ended the process that it ran in. unreachable: a service did not answer as it must.
+rubric: what should be criteria is none."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

@@ -149,9 +149,7 @@ class Slips:
         return Demonstration(Problem(f"{problem.id} reconciled", prompt), _tagged(truth.tolist()))
 
 
-def correct(
-    *, completions: Sequence[Text], answer: Sequence[object], **_: object
-) -> list[float]:
+def correct(*, completions: Sequence[Text], answer: Sequence[object], **_: object) -> list[float]:
     """1.0 where the completion is `<answer>…</answer>` with every digit right, else 0.0."""
     given = [final_answer(text_of(completion)) for completion in completions]
     return [float(own == str(gold)) for own, gold in zip(given, answer, strict=True)]

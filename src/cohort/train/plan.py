@@ -17,7 +17,15 @@ from cohort.config.checks import check_recipe
 from cohort.config.preferences import Preference, RewardModel
 from cohort.config.recipe import Recipe
 from cohort.config.references import stage_of
-from cohort.config.stages import Conversing, Mixture, Problems, Reinforce, Sampled, Supervised, Taught
+from cohort.config.stages import (
+    Conversing,
+    Mixture,
+    Problems,
+    Reinforce,
+    Sampled,
+    Supervised,
+    Taught,
+)
 from cohort.data.pairs import pair_of
 from cohort.data.records import Problem
 from cohort.errors import DataError, LabelError, ModelError, RecipeError, RewardError, legible

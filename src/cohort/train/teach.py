@@ -35,6 +35,7 @@ from cohort.train.anchors import Anchor, Asked, ModelAnchor, Said, ServiceAnchor
 
 NO_ROOM = Unscorable("the answers do not fit into the anchor's prompt, or there is nothing in them")
 NO_MAJORITY = Unscorable("no answer of the group has a final answer")
+LONG = Unscorable("the reference leaves no room in the anchor's context for criteria")
 ATTEMPTS_TO_FIT = 6
 """How often a prompt is made shorter until it fits with its template and frames."""
 
@@ -84,9 +85,7 @@ class Teaching:
             for group, own in zip(groups, references, strict=True)
         ]
 
-    def references(
-        self, groups: Sequence[Group], key: tuple[keyed.Part, ...]
-    ) -> list[Reference]:
+    def references(self, groups: Sequence[Group], key: tuple[keyed.Part, ...]) -> list[Reference]:
         """What stands for a label, of each group."""
         if self._options.reference == "synthesis":
             return self._synthesized(groups, key)
@@ -100,9 +99,7 @@ class Teaching:
             place = majority(answers, self._options.equality)
         return self._made(NO_MAJORITY if place is None else answers[place])
 
-    def _synthesized(
-        self, groups: Sequence[Group], key: tuple[keyed.Part, ...]
-    ) -> list[Reference]:
+    def _synthesized(self, groups: Sequence[Group], key: tuple[keyed.Part, ...]) -> list[Reference]:
         asked = [self.question(group) for group in groups]
         said = iter(self._written([one for one in asked if one is not None], self._tokens, key))
         return [self._made(NO_ROOM if one is None else next(said)) for one in asked]
@@ -129,21 +126,27 @@ class Teaching:
         self, groups: Sequence[Group], references: Sequence[Reference], key: tuple[keyed.Part, ...]
     ) -> list[Reference]:
         """The references, each with criteria that the anchor derives from it alone."""
-        options = self._options
-        asked = [
-            Asked(
-                group.problem.id,
-                filled(RUBRIC, criteria=str(options.criteria), reference=own.text),
-                not isinstance(group.problem.prompt, str),
-            )
-            for group, own in zip(groups, references, strict=True)
-            if own.missing is None
-        ]
-        said = iter(self._written(asked, options.rubric_tokens, (*key, "rubric")))
+        both = zip(groups, references, strict=True)
+        asked = [self._criteria_of(group, own) for group, own in both]
+        tokens = self._options.rubric_tokens
+        said = iter(
+            self._written([one for one in asked if one is not None], tokens, (*key, "rubric"))
+        )
         return [
-            own if own.missing else _judged_by(own, next(said), options.criteria)
-            for own in references
+            own
+            if own.missing
+            else _judged_by(own, next(said) if one else LONG, self._options.criteria)
+            for own, one in zip(references, asked, strict=True)
         ]
+
+    def _criteria_of(self, group: Group, reference: Reference) -> Asked | None:
+        """The question for criteria; None without a reference, and where it leaves no room for them."""
+        assert self._anchor is not None, "nobody to ask"
+        if reference.missing:
+            return None
+        text = filled(RUBRIC, criteria=str(self._options.criteria), reference=reference.text)
+        asked = Asked(group.problem.id, text, not isinstance(group.problem.prompt, str))
+        return asked if self._anchor.room(asked, self._options.rubric_tokens) >= 0 else None
 
     def _written(
         self, asked: Sequence[Asked], tokens: int, key: tuple[keyed.Part, ...]
@@ -236,9 +239,7 @@ def asks_first(options: Teacher | None) -> bool:
     return options is not None and asks_anchor(options) and options.anchor == FIRST
 
 
-def _anchor(
-    options: Teacher, policy: Policy, first: Policy | None, journal: Journal
-) -> Anchor:
+def _anchor(options: Teacher, policy: Policy, first: Policy | None, journal: Journal) -> Anchor:
     if is_service(options.anchor):
         return ServiceAnchor(options, journal)
     if options.anchor == FIRST:

@@ -14,7 +14,10 @@ def rubric(*criteria: str) -> str:
 
 def test_criteria_are_read_with_words_around_the_rubric() -> None:
     made = rubric("It names a dose.", " It is\n short. ")
-    assert criteria_in(f"Here you are:\n```xml\n{made}\n```", 2) == ("It names a dose.", "It is short.")
+    assert criteria_in(f"Here you are:\n```xml\n{made}\n```", 2) == (
+        "It names a dose.",
+        "It is short.",
+    )
 
 
 def test_entities_stand_for_their_characters_once() -> None:

@@ -16,6 +16,9 @@ from tests.rewards.services.fault_server import chat, response, serving
 FIVE = tuple(f"It names thing{n}." for n in range(5))
 
 
+REFERENCE = Reference("r", criteria=FIVE)
+
+
 def nonce_in(body: bytes) -> str:
     return re.findall("<data-([0-9a-f]{32})>", body.decode())[0]
 
@@ -28,7 +31,7 @@ def judging(body: bytes) -> bytes:
     return chat(json.dumps({"nonce": nonce_in(body), "verdict": verdict}))
 
 
-def asked(texts: list[str], reply=judging, reference=Reference("r", criteria=FIVE), **options):
+def asked(texts: list[str], reply=judging, reference=REFERENCE, **options):
     with serving(reply)() as server:
         return asyncio.run(
             rubric(

@@ -99,7 +99,9 @@ def without_judge(reference: Reference, answer: str, too_long: float | None) -> 
     if too_long is not None:
         return Scored(float(too_long))
     if len(answer) > MOST_CHARACTERS:
-        return Unscorable(f"the answer has {len(answer):,} characters, a judge reads {MOST_CHARACTERS:,}")
+        return Unscorable(
+            f"the answer has {len(answer):,} characters, a judge reads {MOST_CHARACTERS:,}"
+        )
     return Scored(0.0) if is_trivial(answer) else None
 
 

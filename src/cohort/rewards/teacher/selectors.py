@@ -21,7 +21,9 @@ def least_perplexity(logprobs: Sequence[Sequence[float] | None]) -> int | None:
 
     logprobs: of each answer's tokens, in nats; None for an answer that is left out.
     """
-    means = {place: fmean(own) for place, own in enumerate(logprobs) if own is not None and len(own)}
+    means = {
+        place: fmean(own) for place, own in enumerate(logprobs) if own is not None and len(own)
+    }
     return max(means, key=means.__getitem__) if means else None
 
 
