@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from cohort.train.optim import Updater
 from cohort.train.plan import Given, make_plan
 from cohort.train.reference import frozen_copy
 from cohort.train.teach import NO_MAJORITY, Cost, Teaching, teaching, teaching_metrics
+from proofs.compare import differences
 from tests.tiny import tiny_model
 from tests.train.runs import SUPERVISED, metrics, recipe, rows, run, weights
 
@@ -169,11 +171,26 @@ def test_references_are_kept_with_their_groups_and_no_label_is(tmp_path: Path) -
     assert 0 <= references <= 4
 
 
-def test_a_step_that_is_replayed_is_given_the_same_references(tmp_path: Path) -> None:
-    whole = run(tmp_path / "whole", COLD, TAUGHT)
-    assert weights(whole).keys() == weights(run(tmp_path / "again", COLD, TAUGHT)).keys()
-    one, other = weights(whole), weights(tmp_path / "again")
-    assert all(torch.equal(one[name], other[name]) for name in one)
+class Cut(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_run_that_was_cut_goes_on_with_the_same_references(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    whole, counted = run(tmp_path / "whole", COLD, TAUGHT), itertools.count(1)
+    made = Updater.update
+
+    def cut(self):
+        if next(counted) == COLD["steps"] + step:
+            raise Cut
+        return made(self)
+
+    with monkeypatch.context() as patched, pytest.raises(Cut):
+        patched.setattr(Updater, "update", cut)
+        run(tmp_path / "run", COLD, TAUGHT)
+    assert differences(whole, run(tmp_path / "run", COLD, TAUGHT)) == []
 
 
 @pytest.mark.parametrize(

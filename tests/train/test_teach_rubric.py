@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from cohort.policy.load import take_over
 from cohort.policy.new import new_tokenizer
 from cohort.tasks.slips import Slips
+from cohort.train.optim import Updater
+from proofs.compare import differences
 from tests.rewards.services.fault_server import serving
 from tests.tiny import tiny_model
-from tests.train.runs import EVERYTHING, SUPERVISED, metrics, rows, run, weights
+from tests.train.runs import SUPERVISED, metrics, rows, run
 from tests.train.scripted_teacher import (
     CRITERIA,
     anchor,
@@ -30,25 +33,34 @@ SCORES = (
 )
 
 
-def taught(folder: Path, judge, *, malformed: float = 0.0, **judging) -> tuple[Path, list[bytes]]:
-    """A run whose anchor and judge are these; and what the judge was asked."""
+@contextmanager
+def services(judge, *, malformed: float = 0.0, **judging):
+    """A stage whose anchor and judge are these; and what the judge is asked."""
     with ExitStack() as stack:
         first = stack.enter_context(serving(anchor(malformed))())
         second = stack.enter_context(serving(judge)())
         url = "http://127.0.0.1:{}/v1".format
-        stage = {
-            "kind": "reinforce",
-            "problems": "slips",
-            "teacher": {"criteria": CRITERIA, "anchor": url(first.port), "model": "a"},
-            "rewards": {"rubric": {"url": url(second.port), "model": "j", **judging}},
-            "failures_allowed": 1.0,
-            "steps": 2,
-            "prompts_per_step": 3,
-            "rollouts_per_prompt": 3,
-            "max_new_tokens": 8,
-            "optimizer": {"learning_rate": 1e-3},
-        }
-        return run(folder, COLD, stage), list(second.requests)
+        yield (
+            {
+                "kind": "reinforce",
+                "problems": "slips",
+                "teacher": {"criteria": CRITERIA, "anchor": url(first.port), "model": "a"},
+                "rewards": {"rubric": {"url": url(second.port), "model": "j", **judging}},
+                "failures_allowed": 1.0,
+                "steps": 2,
+                "prompts_per_step": 3,
+                "rollouts_per_prompt": 3,
+                "max_new_tokens": 8,
+                "optimizer": {"learning_rate": 1e-3},
+            },
+            second.requests,
+        )
+
+
+def taught(folder: Path, judge, **options) -> tuple[Path, list[bytes]]:
+    """A run with these services; and what the judge was asked."""
+    with services(judge, **options) as (stage, asked):
+        return run(folder, COLD, stage), list(asked)
 
 
 def expected(columns: str, text: str) -> float:
@@ -79,15 +91,31 @@ def test_what_a_judge_fails_at_for_good_has_no_reward(tmp_path: Path) -> None:
     assert all(value in (expected(columns, text), 0.0) for columns, text, value in scored)
 
 
-def test_the_same_services_give_the_same_bits(tmp_path: Path) -> None:
-    both = []
-    for name in "ab":
-        judge = failing(scripted_judge, 0.3, for_good=True)
-        both.append(taught(tmp_path / name, judge, retry_budget=0, retries=0)[0])
-    one, other = (rows(folder, EVERYTHING) for folder in both)
-    assert one == other
-    first, second = map(weights, both)
-    assert all((first[name] == second[name]).all() for name in first)
+class Cut(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("update", [COLD["steps"] + 1, COLD["steps"] + 2])
+def test_a_run_that_was_cut_goes_on_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, update: int
+) -> None:
+    judge = failing(scripted_judge, 0.3, for_good=True)
+    with services(judge, retry_budget=0, retries=0) as (stage, asked):
+        whole = run(tmp_path / "whole", COLD, stage)
+        made, counted = Updater.update, count(1)
+
+        def cut(self):
+            if next(counted) == update:
+                raise Cut
+            return made(self)
+
+        with monkeypatch.context() as patched, pytest.raises(Cut):
+            patched.setattr(Updater, "update", cut)
+            run(tmp_path / "run", COLD, stage)
+        before = len(asked)
+        again = run(tmp_path / "run", COLD, stage)
+        assert differences(whole, again) == []
+    assert len(asked) - before <= before, "what the journal has is not asked again"
 
 
 def test_a_malformed_rubric_is_a_failure_of_its_whole_group(tmp_path: Path) -> None:
