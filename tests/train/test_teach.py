@@ -187,9 +187,10 @@ def test_a_run_that_was_cut_goes_on_with_the_same_references(
             raise Cut
         return made(self)
 
-    with monkeypatch.context() as patched, pytest.raises(Cut):
-        patched.setattr(Updater, "update", cut)
+    monkeypatch.setattr(Updater, "update", cut)
+    with pytest.raises(Cut):
         run(tmp_path / "run", COLD, TAUGHT)
+    monkeypatch.undo()
     assert differences(whole, run(tmp_path / "run", COLD, TAUGHT)) == []
 
 
