@@ -47,6 +47,7 @@ PROOFS = {
     "iterative": "a reward model that is trained on with the policy, and one that is not: five seeds",
     "orchestrator": "a small orchestrator minds price, difficulty and preference: five seeds",
     "calculator": "a small model learns to use a calculator: three seeds",
+    "teacher": "a small model learns without labels from what it reconciles: five seeds",
     "conversations": "conversations in six chat templates: the record is what was said and shown",
     "architectures": "architectures of transformers, tiny: packed rows, greedy tokens, saving, adapters",
     "lora": "LoRA: the base stays to the bit, peft loads what was saved, `chain` learns: three seeds",

@@ -1,4 +1,4 @@
-"""The commands that train and measure a model: `train`, `eval`.
+"""The commands that train and measure a model: `train`, `eval`, `synthesize`.
 
 They turn strings into options and call the train room; nothing is decided here.
 """
@@ -174,3 +174,42 @@ def evaluate(
 
     summary = evaluate_model(recipe, base=Path.cwd())
     print_json(summary) if as_json else print_table(summary)
+
+
+def synthesize(
+    model: Model,
+    problems: Annotated[str, typer.Option(help="A task, a file, or file.py:function.")],
+    reward: Annotated[str, typer.Option(help="The reward that says what is right.")],
+    rollouts: Annotated[int, typer.Option(help="Sampled answers per problem.", min=1)] = 8,
+    max_new_tokens: MaxNewTokens = 256,
+    changes: Set = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Make one answer out of several to held-out problems, beside the rules that pick one of them.
+
+    Compute as Teacher at inference. How the model is asked: --set stage.0.teacher.shown=answer.
+    """
+    from cohort.config.load import read_recipe
+    from cohort.config.overrides import apply_overrides
+
+    stage = {
+        "kind": "select",
+        "problems": problems,
+        "rewards": {"agrees": 1.0},
+        "teacher": {"reference": "synthesis"},
+        "steps": 1,
+        "rollouts_per_prompt": rollouts,
+        "max_new_tokens": max_new_tokens,
+    }
+    data: dict[str, Any] = {"model": model, "stage": [stage]}
+    recipe = read_recipe(apply_overrides(data, changes or []), source="cohort synthesize")
+    choose_waiting()
+    from cohort.cli.printing import print_columns, print_json, print_table
+    from cohort.report.synthesis import columns_of
+    from cohort.train.synthesize_model import synthesize_model
+
+    summary = synthesize_model(recipe, base=Path.cwd(), reward=reward)
+    if as_json:
+        return print_json(summary)
+    print_columns(columns_of(summary))
+    print_table({name: value for name, value in summary.items() if name != "rules"})

@@ -17,6 +17,7 @@ from cohort.config.environments import Environment
 from cohort.config.optimizer import MOST as MOST
 from cohort.config.optimizer import Count, Fraction
 from cohort.config.optimizer import Optimizer as Optimizer
+from cohort.config.teacher import Teacher
 
 PositiveInt = Annotated[int, Field(ge=1, le=MOST)]
 Bounded = Annotated[float, Field(ge=-MOST, le=MOST)]
@@ -27,8 +28,8 @@ class Problems(Table):
     """Where problems come from. `problems = "chain"` is short for `problems = { source = "chain" }`."""
 
     source: str = ""
-    """A built-in task (`calculator`, `chain`, `countdown`, `greetings`, `orchestrator`, `sums`,
-    `tau2-mock`, `toolscale`), a .jsonl, .csv or .parquet file, the first two also with .gz behind,
+    """A built-in task (`calculator`, `chain`, `countdown`, `greetings`, `orchestrator`, `slips`,
+    `sums`, `tau2-mock`, `toolscale`), a .jsonl, .csv or .parquet file, the first two also with .gz behind,
     `hub:owner/name` for a data set of the hub (extra `data`),
     `reasoning-gym:TASK` (extra `reasoning-gym`), `file.py:function`, or `stage:NAME` for what an earlier
     stage `select` kept."""
@@ -234,6 +235,19 @@ class Conversing(Sampled):
         return _as_table(value, "name")
 
 
+class Taught(Conversing):
+    """A stage that may do without labels."""
+
+    teacher: Teacher | None = None
+    """What stands for a label where there is none: `teacher = "synthesis"`, `"majority"`, or a table. With
+    one the stage is free of labels, and its rewards are `agrees` or `rubric`, and such as read none."""
+
+    @field_validator("teacher", mode="before")
+    @classmethod
+    def _teacher_by_reference(cls, value: object) -> object:
+        return _as_table(value, "reference")
+
+
 class Trained(Stage):
     """A stage that trains the policy."""
 
@@ -259,7 +273,7 @@ class Supervised(Trained):
     """The optimizer of this stage; it starts fresh."""
 
 
-class Reinforce(Conversing, Trained):
+class Reinforce(Taught, Trained):
     """Group relative policy optimization: sample groups, score them, follow the better answers."""
 
     kind: Literal["reinforce"]
