@@ -24,7 +24,10 @@ from tests.policy import architectures
 from tests.policy.architectures import PLAIN, REFUSED, TOLERANCE, TRAINED
 from tests.tiny import PIECES, families, prompts
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:peft")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::RuntimeWarning:peft"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning"),  # GPT-BigCode's own
+]
 
 
 @pytest.mark.parametrize("name", TRAINED)
