@@ -140,22 +140,16 @@ Change = Callable[[Recipe, Sequence[StageForecast]], Candidates]
 
 
 def _shorter_rows(recipe: Recipe, stages: Sequence[StageForecast]) -> Candidates:
-    largest = max(stage.load.row_tokens for stage in stages)
-    while largest > LEAST_ROW:
-        largest //= 2
-        tokens = largest
-        yield (
-            _each(recipe, "tokens_per_microbatch", lambda _, t=tokens: t),
-            f"tokens_per_microbatch = {tokens}",
-        )
+    tokens = max(stage.load.row_tokens for stage in stages)
+    while (tokens := tokens // 2) >= LEAST_ROW:
+        option = "tokens_per_microbatch"
+        yield _each(recipe, option, tokens), f"{option} = {tokens}"
 
 
 def _fewer_slots(recipe: Recipe, stages: Sequence[StageForecast]) -> Candidates:
-    most = max(stage.load.slots for stage in stages)
-    while most > LEAST_SLOTS:
-        most //= 2
-        slots = most
-        yield _each(recipe, "slots", lambda _, s=slots: s), f"slots = {slots}"
+    slots = max(stage.load.slots for stage in stages)
+    while (slots := slots // 2) >= LEAST_SLOTS:
+        yield _each(recipe, "slots", slots), f"slots = {slots}"
 
 
 def _recompute(recipe: Recipe, stages: Sequence[StageForecast]) -> Candidates:
@@ -181,12 +175,10 @@ def _model(recipe: Recipe, **values: Any) -> Recipe:
     return recipe.model_copy(update={"model": recipe.model.model_copy(update=values)})
 
 
-def _each(recipe: Recipe, option: str, value: Callable[[Any], Any]) -> Recipe:
+def _each(recipe: Recipe, option: str, value: int) -> Recipe:
     """The recipe with an option of every stage that has it."""
     stages = [
-        stage.model_copy(update={option: value(stage)})
-        if option in type(stage).model_fields
-        else stage
+        stage.model_copy(update={option: value}) if option in type(stage).model_fields else stage
         for stage in recipe.stage
     ]
     return recipe.model_copy(update={"stage": stages})
