@@ -33,7 +33,7 @@ EVERY_TIME = (
     "Llama", "Mixtral", "GPT-OSS", "Gemma 3", "GPT-NeoX", "Granite", "Cohere", "Nemotron", "GPT-J",
     "LFM 2",
 )  # fmt: skip
-"""One of each kind of obstacle; the others are slow tests, and all of them `python -m proofs.architectures`."""
+"""One of each kind of obstacle. The others are slow tests; `python -m proofs.architectures` has them all."""
 
 
 def _some(names):
