@@ -23,8 +23,8 @@ from cohort.train.machine import Machine, this_machine
 from proofs.command import ENVIRONMENT, main
 
 WITHIN, UNDER = 0.15, 0.05
-SMALL = {"hidden": 512, "layers": 6, "heads": 8, "key_value_heads": 8, "feed_forward": 1376}
-LARGE = {"hidden": 1024, "layers": 8, "heads": 16, "key_value_heads": 4, "feed_forward": 2816}
+SMALL = {"hidden": 384, "layers": 4, "heads": 6, "key_value_heads": 6, "feed_forward": 1024}
+LARGE = {"hidden": 768, "layers": 6, "heads": 12, "key_value_heads": 4, "feed_forward": 2048}
 LORA = {"rank": 16}
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "small": {"new": SMALL},
@@ -57,7 +57,7 @@ def recipe(asked: dict[str, Any], reward: Path) -> Recipe:
         "problems": {"source": "chain", "held_out_problems": 5},
         "rewards": {f"{reward}:spread": 1.0},
         "steps": 2,
-        "prompts_per_step": 4,
+        "prompts_per_step": 3,
         "rollouts_per_prompt": asked.get("members", 8),
         "max_new_tokens": asked.get("answer", 100),
         "tokens_per_microbatch": asked.get("row", 0),

@@ -125,6 +125,11 @@ def _check_kind(folder: Path, config: dict[str, Any]) -> None:
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     kind = config.get("model_type")
+    if config.get("is_encoder_decoder") is True:
+        raise ModelError(
+            f"{folder / CONFIG}: {shown(kind)} is an encoder-decoder, no causal language model",
+            "use a decoder-only model",
+        )
     if not isinstance(kind, str) or kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise ModelError(
             f"{folder / CONFIG}: model_type is {shown(kind)}, no causal language model that the "

@@ -34,8 +34,10 @@ class Shaped:
         """As a model's configuration says; the probe shows what it does not say."""
         scaled = float(getattr(config, "logit_scale", None) or 1.0)
         divided = float(getattr(config, "logits_scaling", None) or 1.0)
-        cap = float(getattr(config, "final_logit_softcapping", None) or 0.0)
-        return cls(scaled / divided, cap)
+        caps = (
+            getattr(config, name, None) for name in ("final_logit_softcapping", "logits_soft_cap")
+        )
+        return cls(scaled / divided, float(next(filter(None, caps), 0.0)))
 
     def __call__(self, logits: Tensor) -> Tensor:
         """Logits as the model has them."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 from transformers import AutoModelForCausalLM
 from transformers.modeling_utils import PreTrainedModel
 
@@ -17,7 +16,7 @@ from cohort.config.recipe import Model
 from cohort.policy.adapters import adapt
 from cohort.policy.load import find_end
 from cohort.policy.new import new_model, new_tokenizer
-from cohort.policy.policy import Policy
+from cohort.policy.policy import Policy, embeddings
 from cohort.policy.pretrained import by_library, described
 
 EXPERTS = ".experts."
@@ -127,10 +126,8 @@ def _feed_forward(config: Any) -> int:
 def _met(model: PreTrainedModel, config: Any) -> int:
     count, sent = _experts(config)
     share = sent / count if count else 1.0
-    inputs: nn.Module = model.get_input_embeddings()
-    head = model.get_output_embeddings().weight
+    inputs, head = embeddings(model), model.get_output_embeddings().weight
     total = sum(
         p.numel() * (share if EXPERTS in name else 1.0) for name, p in model.named_parameters()
     )
-    tied = head is inputs.weight
-    return int(total) - (0 if tied else inputs.weight.numel())
+    return int(total) - (0 if head is inputs else inputs.numel())

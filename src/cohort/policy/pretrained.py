@@ -114,11 +114,6 @@ def _without_weights(path: str, folder: Path) -> tuple[Any, Any]:
     if (folder / TOKENIZER).exists():
         try_tokenizer(folder / TOKENIZER)
     config = by_library(path, lambda: AutoConfig.from_pretrained(folder, **HERE))
-    if getattr(config, "is_encoder_decoder", False):
-        raise ModelError(
-            f"{path!r} is an encoder-decoder ({config.model_type}), which is not a causal language model",
-            "use a decoder-only model",
-        )
     _check_described(path, config, weights)
     return config, by_library(path, lambda: AutoTokenizer.from_pretrained(folder, **HERE))
 

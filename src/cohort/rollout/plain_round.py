@@ -7,6 +7,7 @@ Cohort's choice: by the answer's own uniforms, with its log-probability, as ever
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -112,7 +113,7 @@ class _Choice(LogitsProcessor):
         self._uniforms = torch.from_numpy(np.stack(draws)).to(device)
         self._chosen: list[tuple[Tensor, Tensor]] = []
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
         logits = scores[:, : self._policy.vocabulary].float().contiguous()
         if self._greedy:
             tokens, logprobs = likeliest(logits)

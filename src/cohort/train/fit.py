@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from cohort.policy.outline import outline
 from cohort.train.forecast import StageForecast, forecast
 from cohort.train.located import located
 from cohort.train.machine import Machine
+from cohort.train.memory import phases
 from cohort.train.plan import Given, StagePlan, make_plan
 
 SHARE = 0.95
@@ -69,10 +71,9 @@ def plan_recipe(recipe: Recipe, *, base: Path, machine: Machine, memory: int = 0
     """
     plans = make_plan(located(recipe, base), base, Given())
     given = _Given(plans, machine, base)
-    stages, chosen = given.stages(recipe), []
-    limit = int(SHARE * memory)
-    if memory and _peak(stages) > limit:
-        recipe, stages, chosen = _fitted(recipe, given, stages, limit, memory)
+    stages, chosen = given.stages(recipe), list[str]()
+    if memory and _over(stages, int(SHARE * memory)):
+        recipe, stages, chosen = _fitted(recipe, given, stages, memory)
     return Planned(
         recipe, machine, memory, tuple(stages), tuple(chosen), tuple(_notes(recipe, stages))
     )
@@ -95,31 +96,43 @@ class _Given:
 
 
 def _fitted(
-    recipe: Recipe, given: _Given, stages: list[StageForecast], limit: int, memory: int
+    recipe: Recipe, given: _Given, stages: list[StageForecast], memory: int
 ) -> tuple[Recipe, list[StageForecast], list[str]]:
+    """Settings given up one kind after another, each only as far as it helps and as is needed."""
+    limit = int(SHARE * memory)
     chosen: list[str] = []
-    smallest = _peak(stages)
     for change in CHANGES:
+        before, kept = stages, ""
         for candidate, why in change(recipe, stages):
             tried = given.stages(candidate)
-            if _peak(tried) >= _peak(stages):
-                continue
-            saved = _peak(stages) - _peak(tried)
-            chosen = [one for one in chosen if one.split(" = ")[0] != why.split(" = ")[0]]
-            chosen.append(f"{why}, which saves {shown(saved)}")
-            recipe, stages = candidate, tried
-            smallest = min(smallest, _peak(tried))
-            if smallest <= limit:
-                return recipe, stages, chosen
+            if _over(tried, limit) < _over(stages, limit):
+                recipe, stages, kept = candidate, tried, why
+            if not _over(stages, limit):
+                break
+        if kept:
+            chosen.append(f"{kept}, which saves {shown(_all(before) - _all(stages))}")
+        if not _over(stages, limit):
+            return recipe, stages, chosen
     worst = max(stages, key=lambda stage: stage.peak_bytes)
     largest = sorted(worst.bytes.items(), key=lambda item: -item[1])[:3]
+    missing = shown(worst.peak_bytes - limit)
     raise ModelError(
         f"the recipe does not fit into {shown(memory)}: with the smallest settings stage "
-        f"{worst.name} takes {shown(smallest)}, {shown(smallest - limit)} more than there is for it",
+        f"{worst.name} takes {shown(worst.peak_bytes)}, {missing} more than there is for it",
         "the most is "
         + ", ".join(f"{name} {shown(size)}" for name, size in largest)
         + "; give more memory, or a smaller model",
     )
+
+
+def _over(stages: Sequence[StageForecast], limit: int) -> int:
+    """Bytes by which all stages together are over the limit, while they learn and while they sample."""
+    return sum(max(0, size - limit) for stage in stages for size in phases(stage.bytes))
+
+
+def _all(stages: Sequence[StageForecast]) -> int:
+    """Everything that the largest stage has at one time or another."""
+    return max(sum(stage.bytes.values()) for stage in stages)
 
 
 Candidates = Iterator[tuple[Recipe, str]]
@@ -127,22 +140,16 @@ Change = Callable[[Recipe, Sequence[StageForecast]], Candidates]
 
 
 def _shorter_rows(recipe: Recipe, stages: Sequence[StageForecast]) -> Candidates:
-    largest = max(stage.load.row_tokens for stage in stages)
-    while largest > LEAST_ROW:
-        largest //= 2
-        tokens = largest
-        yield (
-            _each(recipe, "tokens_per_microbatch", lambda _, t=tokens: t),
-            f"tokens_per_microbatch = {tokens}",
-        )
+    tokens = max(stage.load.row_tokens for stage in stages)
+    while (tokens := tokens // 2) >= LEAST_ROW:
+        option = "tokens_per_microbatch"
+        yield _each(recipe, option, tokens), f"{option} = {tokens}"
 
 
 def _fewer_slots(recipe: Recipe, stages: Sequence[StageForecast]) -> Candidates:
-    most = max(stage.load.slots for stage in stages)
-    while most > LEAST_SLOTS:
-        most //= 2
-        slots = most
-        yield _each(recipe, "slots", lambda _, s=slots: s), f"slots = {slots}"
+    slots = max(stage.load.slots for stage in stages)
+    while (slots := slots // 2) >= LEAST_SLOTS:
+        yield _each(recipe, "slots", slots), f"slots = {slots}"
 
 
 def _recompute(recipe: Recipe, stages: Sequence[StageForecast]) -> Candidates:
@@ -156,7 +163,7 @@ def _narrow(recipe: Recipe, stages: Sequence[StageForecast]) -> Candidates:
 
 
 def _adapters(recipe: Recipe, stages: Sequence[StageForecast]) -> Candidates:
-    if recipe.model.lora is None:
+    if recipe.model.lora is None and find_spec("peft") is not None:
         yield _model(recipe, lora=LoRA()), f"lora = {{ rank = {LoRA().rank} }}"
 
 
@@ -168,19 +175,13 @@ def _model(recipe: Recipe, **values: Any) -> Recipe:
     return recipe.model_copy(update={"model": recipe.model.model_copy(update=values)})
 
 
-def _each(recipe: Recipe, option: str, value: Callable[[Any], Any]) -> Recipe:
+def _each(recipe: Recipe, option: str, value: int) -> Recipe:
     """The recipe with an option of every stage that has it."""
     stages = [
-        stage.model_copy(update={option: value(stage)})
-        if option in type(stage).model_fields
-        else stage
+        stage.model_copy(update={option: value}) if option in type(stage).model_fields else stage
         for stage in recipe.stage
     ]
     return recipe.model_copy(update={"stage": stages})
-
-
-def _peak(stages: Sequence[StageForecast]) -> int:
-    return max(stage.peak_bytes for stage in stages)
 
 
 def _notes(recipe: Recipe, stages: Sequence[StageForecast]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -101,8 +102,7 @@ def _copied() -> float:
     return 8 * COPIED / best
 
 
-def _seconds(work: object) -> float:
-    assert callable(work), type(work)
+def _seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began

@@ -3,7 +3,7 @@
     peak = what is always there  +  max(while it learns, while it samples)
 
 Nothing is loaded or measured here, so it can be asked of any machine. Counted is what the code keeps:
-float32 sums of gradients for each thread, a checkpoint's copy in memory and the bytes it becomes, the
+float32 sums of gradients for each thread, a checkpoint's copy in memory and its files on their way, the
 head's gradient while all activations wait for theirs. Not counted: what an allocator holds on to.
 
     T tokens of a row, d hidden width, f feed-forward width, Hq query and Hk key heads of width D.
@@ -36,7 +36,7 @@ ALWAYS = (
     "process",
 )
 LEARNING = ("gradients", "activations", "head")
-SAMPLING = ("keys and values", "sampler's copies", "logits")
+SAMPLING = ("keys and values", "sampler's copies", "logits", "checkpoint's files")
 ITEMS = (*ALWAYS, *LEARNING, *SAMPLING)
 
 
@@ -91,9 +91,15 @@ def items(sizes: Sizes, load: Load) -> dict[str, int]:
 
 def peak(found: dict[str, int]) -> int:
     """The most that is there at a time."""
-    return sum(found[name] for name in ALWAYS) + max(
-        sum(found[name] for name in LEARNING), sum(found[name] for name in SAMPLING)
+    return max(phases(found))
+
+
+def phases(found: dict[str, int]) -> tuple[int, int]:
+    """What is there while a stage learns, and while it samples."""
+    always, learning, sampling = (
+        sum(found[name] for name in names) for names in (ALWAYS, LEARNING, SAMPLING)
     )
+    return always + learning, always + sampling
 
 
 def state_bytes(sizes: Sizes) -> int:
@@ -128,19 +134,22 @@ def _always(sizes: Sizes, load: Load) -> dict[str, int]:
     state = state_bytes(sizes) if load.learns else 0
     held = own if load.reference else 0
     beside = load.beside * (weights + state_bytes(sizes))
-    on_disk = own + held + (load.beside and weights)
     return {
         "weights": weights,
         "optimizer": state,
         "reference": held,
         "beside": beside,
-        # a copy of all of it, then the bytes of its files, the largest of them twice on its way
-        "checkpoint": 2 * (on_disk + state + load.beside * state_bytes(sizes)) + state
-        if load.learns
-        else 0,
+        "checkpoint": _saved(sizes, load),
         "rewards' workers": load.workers * WORKER_BYTES,
         "process": PROCESS_BYTES.get(load.device, PROCESS_BYTES["cuda"]),
     }
+
+
+def _saved(sizes: Sizes, load: Load) -> int:
+    """What a checkpoint holds: a copy of it in memory stays until the next one."""
+    own = sizes.trained * sizes.number_bytes
+    others = load.beside * (sizes.parameters * sizes.number_bytes + state_bytes(sizes))
+    return (own * (1 + load.reference) + state_bytes(sizes) + others) if load.learns else 0
 
 
 def _learning(sizes: Sizes, load: Load) -> dict[str, int]:
@@ -173,5 +182,7 @@ def _sampling(sizes: Sizes, load: Load) -> dict[str, int]:
     return {
         "keys and values": kept * per_token,
         "sampler's copies": (head * number if load.device == "cpu" else 0) + prefill,
+        # on their way to the disk while the next step samples, the optimizer's twice for a moment
+        "checkpoint's files": _saved(sizes, load) + (state_bytes(sizes) if load.learns else 0),
         "logits": 2 * lanes * sizes.vocabulary * SINGLE + lanes * load.answer * 24,
     }
