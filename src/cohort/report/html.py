@@ -93,7 +93,9 @@ class _Kept:
         assert whole is not None
         for row in stages(self._db):
             self._stage(row, whole)
-        named = [f["step"] for f in self._list(whole["health"]) if f["step"] is not None]
+        told = self._add("health", {})
+        found = self._list(told["findings"]) if told else []
+        named = [finding["step"] for finding in found if finding["step"] is not None]
         with_groups = [row["stage"] for row in stages(self._db) if row["groups"]]
         share = self._left // max(1, len(with_groups))
         for stage in with_groups:

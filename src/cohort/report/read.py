@@ -107,15 +107,6 @@ class EvaluationRow:
     summary: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """A line that was kept for people: seconds since the epoch, a level, a text."""
-
-    time: float
-    level: str
-    text: str
-
-
 def parts_text(rollout: RolloutRow) -> str:
     """What each function said of an answer, on one line: its value, or the kind of its silence."""
     said = {
@@ -264,11 +255,6 @@ def with_rollouts(db: sqlite3.Connection, group: GroupRow) -> GroupRow:
     return replace(group, rollouts=rollouts)
 
 
-def keeps_judged_steps(db: sqlite3.Connection) -> bool:
-    """Whether the run says what was made of the steps of its answers; up to schema 4 none does."""
-    return any(row["name"] == "steps" for row in db.execute("PRAGMA table_info(rollouts)"))
-
-
 WHOLE = "(the whole answer)"
 """In the place of a text: what is said of no step in particular."""
 
@@ -321,12 +307,6 @@ def answers(db: sqlite3.Connection, evaluation: int, *, greedy_only: bool = Fals
         )
         for row in rows
     ]
-
-
-def events(db: sqlite3.Connection) -> list[EventRow]:
-    """The kept lines, oldest first."""
-    rows = db.execute("SELECT time, level, text FROM events ORDER BY time")
-    return [EventRow(row["time"], row["level"], row["text"]) for row in rows]
 
 
 def examples(db: sqlite3.Connection, count: int = 3) -> list[Example]:

@@ -20,8 +20,15 @@ const KEYS = [["1 – 5", "curves, groups, health, machine, recipe"], ["/", "sea
 
 const app = {
   runs: [], hidden: new Set(), smoothing: "raw", colour: "logprob", layout: "side", sorting: {by: "spread", falling: true},
-  moreOpen: false, turn: 0, draw, shownRuns,
+  moreOpen: false, turn: 0, draw, shownRuns, healthOf,
 };
+
+// Read once a run has been drawn: it looks at whole series.
+async function healthOf(index) {
+  const run = app.runs[index];
+  if (!run.health) run.health = (await ask(index, "health")).findings;
+  return run.health;
+}
 
 // The runs that curves show: the chosen one first, then the others that are not hidden.
 function shownRuns(first) {
@@ -52,7 +59,7 @@ const placeKey = at => [at.view, at.run, at.id, at.stage, at.step, at.metric].jo
 
 function drawTop(at) {
   const run = app.runs[at.run];
-  const warnings = run.health.filter(own => own.level === "warning").length;
+  const warnings = (run.health || []).filter(own => own.level === "warning").length;
   const active = at.view === "group" || at.view === "search" ? "groups" : at.view;
   const tabs = VIEWS.map((name, i) => el("a", {href: addressOf(name, {run: at.run}), "aria-current": name === active ? "page" : null,
     title: `${i + 1}`}, name, name === "health" && warnings ? el("span", {class: "count"}, warnings) : null));
@@ -147,7 +154,7 @@ async function watch() {
         const now = await ask(index, "pulse");
         document.body.classList.remove("lost");
         if (JSON.stringify(now) === JSON.stringify(app.runs[index].pulse)) continue;
-        app.runs[index] = await ask(index, "run");
+        app.runs[index] = {...await ask(index, "run"), health: (await ask(index, "health")).findings};
         const at = place();
         if (at.view === "curves" || at.view === "health" || at.view === "machine") draw({keep: true});
         else drawTop(at);
@@ -171,6 +178,7 @@ async function begin() {
   document.addEventListener("keydown", press);
   await draw();
   document.body.dataset.ready = "yes";
+  for (const index of app.runs.keys()) app.healthOf(index).then(() => drawTop(place())).catch(() => {});
   if (!isFile()) watch();
 }
 

@@ -20,8 +20,8 @@ function card(app, at, own) {
     app.runs[at.run].stages.length > 1 && stage && el("small", {}, `stage ${stage.name}`));
 }
 
-export function healthView(app, at) {
-  const found = app.runs[at.run].health;
+export async function healthView(app, at) {
+  const found = await app.healthOf(at.run);
   const warnings = found.filter(own => own.level === "warning"), notes = found.filter(own => own.level !== "warning");
   return el("div", {class: "health-view"},
     el("section", {}, el("h2", {}, warnings.length ? "To mend" : "Nothing to mend"),

@@ -54,6 +54,7 @@ QUESTIONS: dict[
     str, Callable[[sqlite3.Connection, Path, Parameters], Mapping[str, object] | None]
 ] = {
     "run": lambda db, run, _: whole.whole(db, run),
+    "health": lambda db, run, _: whole.health(db),
     "pulse": lambda db, run, _: whole.pulse(db),
     "curve": lambda db, run, given: curves.curve(
         db, _number(given, "stage"), _text(given, "metric")

@@ -1,4 +1,4 @@
-"""A run at a glance: its facts, stages, held-out results, events, health and recipe.
+"""A run at a glance: its facts, stages, held-out results, events and recipe; and its health.
 
 Everything here is small whatever the length of the run, and is what the page asks for first.
 """
@@ -82,10 +82,14 @@ def whole(db: sqlite3.Connection, run: Path) -> dict[str, object]:
             for prompt, before, after, before_right, after_right in read.examples(db)
         ],
         "events": events(db),
-        "health": [finding.told() for finding in diagnose(observe(db))],
         "recipe": recipe(run),
         "pulse": pulse(db),
     }
+
+
+def health(db: sqlite3.Connection) -> dict[str, object]:
+    """What there is to say of the run, warnings first; it reads whole series, so it is asked by itself."""
+    return {"findings": [finding.told() for finding in diagnose(observe(db))]}
 
 
 def pulse(db: sqlite3.Connection) -> dict[str, object]:

@@ -25,8 +25,8 @@ from cohort.report.views.whole import pulse
 from cohort.report.watch.guard import Application, Guard
 
 LOOPBACK = "127.0.0.1"
-KEPT_ANSWERS = 8
-"""Answers to `run` that are kept until their run moves on; they are asked for by every view."""
+KEPT_ANSWERS = 16
+"""Answers to `run` and `health` that are kept until their run moves on; every page asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +160,9 @@ class Asked:
     def _answer(
         self, db: sqlite3.Connection, run: Path, question: str, given: dict[str, str]
     ) -> object:
-        if question != "run":
+        if question not in ("run", "health"):
             return answer(db, run, question, given)
-        key = str(run), json.dumps(pulse(db))
+        key = f"{run} {question}", json.dumps(pulse(db))
         if key not in self._kept:
             while len(self._kept) >= KEPT_ANSWERS:
                 self._kept.pop(next(iter(self._kept)))
