@@ -26,7 +26,7 @@ SELECT = {
     "kind": "select",
     "name": "references",
     "problems": {"source": "slips", "held_out_problems": 6},
-    "teacher": TEACHER | {"reference": "majority"},
+    "teacher": {"reference": "majority", "equality": "text"},
     "rewards": {"agrees": 0.0},
     "steps": 2,
     "prompts_per_step": 4,
@@ -38,7 +38,7 @@ SELECT = {
 @pytest.fixture(scope="module")
 def cold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cold")
-    return run(folder / "run", COLD | {"steps": 100}) / "model"
+    return run(folder / "run", COLD) / "model"
 
 
 def summary(cold: Path, **changes: object):

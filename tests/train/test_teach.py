@@ -44,7 +44,7 @@ TAUGHT = {
     "kind": "reinforce",
     "problems": "slips",
     "teacher": TEACHER,
-    "rewards": {"agrees": 1.0, "format": 0.1},
+    "rewards": {"agrees": 1.0, "tests/train/mine.py:digits": 0.1},
     "steps": 2,
     "prompts_per_step": 4,
     "rollouts_per_prompt": 4,
@@ -52,7 +52,7 @@ TAUGHT = {
     "algorithm": {"name": "grpo", "beta": 0.0},
     "optimizer": {"learning_rate": 1e-2},
 }
-COLD = SUPERVISED | {"problems": "slips", "steps": 30}
+COLD = SUPERVISED | {"problems": "slips", "steps": 120, "rows_per_step": 16}
 
 
 @pytest.fixture(scope="module")
