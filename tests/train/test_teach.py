@@ -67,7 +67,7 @@ def taught(folder: Path, cold: Path, stage: dict[str, object] = TAUGHT) -> Path:
     return train_recipe(made, run=folder, base=Path.cwd(), name="test", quiet=True)
 
 
-def answers(*texts: str, prompt: str = "a3+4=") -> Group:
+def answers(*texts: str, prompt: str = "aQ=") -> Group:
     one = np.zeros(1, dtype=np.int32)
     rollouts = tuple(
         Rollout(one, np.zeros(1, dtype=np.float32), "end", f"<answer>{text}</answer>")
@@ -95,13 +95,13 @@ def teacher_of(policy, **options) -> Teaching:
 
 
 def test_the_anchor_is_shown_every_answer_and_not_the_question() -> None:
-    asked = teacher_of(small_policy()).question(answers("a7b1", "a2b1", prompt="h0+9="))
+    asked = teacher_of(small_policy()).question(answers("a7b1", "a2b1", prompt="hZ="))
     assert asked is not None
     assert asked.text == "a7b1|a2b1|="
     own = {"template": "{question}{candidates}=", "include_question": True}
-    shown = teacher_of(small_policy(), **own).question(answers("a7b1", prompt="h0+9="))
+    shown = teacher_of(small_policy(), **own).question(answers("a7b1", prompt="hZ="))
     assert shown is not None
-    assert shown.text == "h0+9=a7b1|="
+    assert shown.text == "hZ=a7b1|="
 
 
 def test_answers_that_are_too_long_for_the_anchor_share_its_context() -> None:
@@ -116,7 +116,7 @@ def test_answers_that_are_too_long_for_the_anchor_share_its_context() -> None:
 
 
 def test_a_chat_stays_a_chat_and_its_system_message_is_not_shown() -> None:
-    chat = ({"role": "system", "content": "zebra"}, {"role": "user", "content": "a3+4="})
+    chat = ({"role": "system", "content": "zebra"}, {"role": "user", "content": "aQ="})
     group = replace(answers("a7", "a8"), problem=Problem("p", chat))
     service = {"anchor": "https://127.0.0.1/v1", "model": "m"}
     asked = teacher_of(small_policy(), **service).question(group)
