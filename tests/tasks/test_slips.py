@@ -8,7 +8,7 @@ import pytest
 
 from cohort.errors import DataError
 from cohort.policy.new import new_tokenizer
-from cohort.tasks.slips import Slips, correct, right_digits
+from cohort.tasks.slips import LETTERS, Slips, correct, right_digits
 
 
 def demonstrations(**options):
@@ -31,8 +31,8 @@ def test_demonstrations_slip_as_often_as_they_are_told_to() -> None:
     assert 0.6 < share_right() < 0.75
 
 
-def test_of_a_misremembered_sum_one_wrong_digit_is_the_likeliest() -> None:
-    shown = demonstrations(sums=1, misremembered=1.0)
+def test_of_a_misremembered_letter_one_wrong_digit_is_the_likeliest() -> None:
+    shown = demonstrations(letters=1, misremembered=1.0)
     seen = [(one.problem.prompt, one.completion) for one in shown]
     prompt, _ = Counter(prompt for prompt, _ in seen).most_common(1)[0]
     own = Counter(completion for asked, completion in seen if asked == prompt)
@@ -44,7 +44,7 @@ def test_of_a_misremembered_sum_one_wrong_digit_is_the_likeliest() -> None:
 def test_reconciling_shows_no_question_and_the_digits_that_most_candidates_have() -> None:
     right = 0
     for one in demonstrations(demonstrations="reconciling"):
-        assert "+" not in one.problem.prompt
+        assert not set(one.problem.prompt) & set(LETTERS)
         *candidates, asked = one.problem.prompt.split("|")
         assert asked == "="
         assert 1 <= len(candidates) <= 8
@@ -63,10 +63,10 @@ def test_every_text_of_the_task_is_made_of_its_pieces() -> None:
 
 
 def test_no_held_out_problem_is_ever_trained_on() -> None:
-    task = Slips(sums=2, held_out_problems=300)
+    task = Slips(letters=2, held_out_problems=100)
     held_out = {problem.id for problem in task.held_out()}
     drawn = task.batch(seed=1, purpose="reinforce", step=1, count=2000)
-    assert len(held_out) == 300
+    assert len(held_out) == 100
     assert not held_out & {problem.id for problem in drawn}
 
 
@@ -82,7 +82,7 @@ def test_what_demonstrations_teach_is_one_of_two_things() -> None:
         Slips(demonstrations="reconcile")
 
 
-def test_sums_and_candidates_say_how_many_there_are() -> None:
-    assert len(Slips(sums=2).held_out()[0].columns["pairs"]) == 2
+def test_letters_and_candidates_say_how_many_there_are() -> None:
+    assert len(Slips(letters=2).held_out()[0].columns["letters"]) == 2
     few = demonstrations(demonstrations="reconciling", candidates=2)
     assert {one.problem.prompt.count("|") for one in few} == {1, 2}

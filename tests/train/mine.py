@@ -36,4 +36,9 @@ def peeks(completions, answer=None, **_):
 
 def labels_seen(completions, **columns):
     """How many labels are among everything that is given."""
-    return [float(len({"answer", "pairs"} & set(columns))) for _ in completions]
+    return [float(len({"answer", "letters"} & set(columns))) for _ in completions]
+
+
+def digits(completions, **_):
+    """How many digits there are."""
+    return [float(sum(c.isdigit() for c in text)) for text in completions]

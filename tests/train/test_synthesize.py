@@ -12,7 +12,7 @@ from cohort.errors import CohortError, RecipeError
 from cohort.report.show import show_groups
 from cohort.train.synthesize_model import synthesize_model
 from tests.train.runs import SUPERVISED, recipe, rows, run
-from tests.train.test_teach import COLD, TAUGHT, TEACHER
+from tests.train.test_teach import COLD, TEACHER, taught
 
 RULES = [
     "single",
@@ -26,7 +26,7 @@ SELECT = {
     "kind": "select",
     "name": "references",
     "problems": {"source": "slips", "held_out_problems": 6},
-    "teacher": TEACHER | {"reference": "majority"},
+    "teacher": {"reference": "majority", "equality": "text"},
     "rewards": {"agrees": 0.0},
     "steps": 2,
     "prompts_per_step": 4,
@@ -38,7 +38,7 @@ SELECT = {
 @pytest.fixture(scope="module")
 def cold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cold")
-    return run(folder / "run", COLD | {"steps": 150, "rows_per_step": 16}) / "model"
+    return run(folder / "run", COLD) / "model"
 
 
 def summary(cold: Path, **changes: object):
@@ -65,8 +65,7 @@ def test_of_one_answer_every_rule_but_the_model_takes_that_one(cold: Path) -> No
 
 def test_what_selects_with_a_teacher_keeps_references_and_no_label(tmp_path: Path) -> None:
     imitate = SUPERVISED | {"problems": "stage:references", "steps": 2}
-    cold = COLD | {"steps": 150, "rows_per_step": 16}
-    folder = run(tmp_path / "run", cold, SELECT, imitate)
+    folder = run(tmp_path / "run", COLD, SELECT, imitate)
     lines = (folder / "stages" / "references" / "kept.jsonl").read_text().splitlines()
     kept = [json.loads(line) for line in lines]
     assert 0 < len(kept) <= 8
@@ -80,8 +79,8 @@ def test_filters_of_answers_are_refused_where_references_are_kept() -> None:
         recipe(COLD, SELECT | {"best_of": 1})
 
 
-def test_a_group_is_shown_with_its_reference(tmp_path: Path, capsys) -> None:
-    folder = run(tmp_path / "run", COLD, TAUGHT)
+def test_a_group_is_shown_with_its_reference(tmp_path: Path, cold: Path, capsys) -> None:
+    folder = taught(tmp_path / "run", cold)
     ((problem, columns),) = rows(
         folder, "SELECT problem, columns FROM groups WHERE step = 2 LIMIT 1"
     )

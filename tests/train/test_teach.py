@@ -27,6 +27,7 @@ from cohort.tasks.slips import Slips
 from cohort.train.optim import Updater
 from cohort.train.plan import Given, make_plan
 from cohort.train.reference import frozen_copy
+from cohort.train.run import train_recipe
 from cohort.train.teach import NO_MAJORITY, Cost, Teaching, teaching, teaching_metrics
 from proofs.compare import differences
 from tests.tiny import tiny_model
@@ -43,7 +44,7 @@ TAUGHT = {
     "kind": "reinforce",
     "problems": "slips",
     "teacher": TEACHER,
-    "rewards": {"agrees": 1.0, "format": 0.1},
+    "rewards": {"agrees": 1.0, "tests/train/mine.py:digits": 0.1},
     "steps": 2,
     "prompts_per_step": 4,
     "rollouts_per_prompt": 4,
@@ -51,10 +52,22 @@ TAUGHT = {
     "algorithm": {"name": "grpo", "beta": 0.0},
     "optimizer": {"learning_rate": 1e-2},
 }
-COLD = SUPERVISED | {"problems": "slips", "steps": 30}
+COLD = SUPERVISED | {"problems": "slips", "steps": 120, "rows_per_step": 16}
 
 
-def answers(*texts: str, prompt: str = "a3+4=") -> Group:
+@pytest.fixture(scope="module")
+def cold(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that writes digits in tags now and then."""
+    return run(tmp_path_factory.mktemp("cold") / "run", COLD) / "model"
+
+
+def taught(folder: Path, cold: Path, stage: dict[str, object] = TAUGHT) -> Path:
+    """A stage without labels that begins with the cold start."""
+    made = read_recipe({"threads": 1, "model": str(cold), "stage": [stage]}, source="test")
+    return train_recipe(made, run=folder, base=Path.cwd(), name="test", quiet=True)
+
+
+def answers(*texts: str, prompt: str = "aQ=") -> Group:
     one = np.zeros(1, dtype=np.int32)
     rollouts = tuple(
         Rollout(one, np.zeros(1, dtype=np.float32), "end", f"<answer>{text}</answer>")
@@ -82,13 +95,13 @@ def teacher_of(policy, **options) -> Teaching:
 
 
 def test_the_anchor_is_shown_every_answer_and_not_the_question() -> None:
-    asked = teacher_of(small_policy()).question(answers("a7b1", "a2b1", prompt="h0+9="))
+    asked = teacher_of(small_policy()).question(answers("a7b1", "a2b1", prompt="hZ="))
     assert asked is not None
     assert asked.text == "a7b1|a2b1|="
     own = {"template": "{question}{candidates}=", "include_question": True}
-    shown = teacher_of(small_policy(), **own).question(answers("a7b1", prompt="h0+9="))
+    shown = teacher_of(small_policy(), **own).question(answers("a7b1", prompt="hZ="))
     assert shown is not None
-    assert shown.text == "h0+9=a7b1|="
+    assert shown.text == "hZ=a7b1|="
 
 
 def test_answers_that_are_too_long_for_the_anchor_share_its_context() -> None:
@@ -103,7 +116,7 @@ def test_answers_that_are_too_long_for_the_anchor_share_its_context() -> None:
 
 
 def test_a_chat_stays_a_chat_and_its_system_message_is_not_shown() -> None:
-    chat = ({"role": "system", "content": "zebra"}, {"role": "user", "content": "a3+4="})
+    chat = ({"role": "system", "content": "zebra"}, {"role": "user", "content": "aQ="})
     group = replace(answers("a7", "a8"), problem=Problem("p", chat))
     service = {"anchor": "https://127.0.0.1/v1", "model": "m"}
     asked = teacher_of(small_policy(), **service).question(group)
@@ -126,11 +139,10 @@ def test_the_majority_and_a_random_answer_need_no_anchor() -> None:
     assert none.missing == NO_MAJORITY
 
 
-def test_the_anchor_stays_as_it_was_and_is_in_no_optimizer(tmp_path: Path) -> None:
-    folder = run(tmp_path / "cold", COLD)
-    taught = run(tmp_path / "run", COLD, TAUGHT)
-    checkpoint = max((taught / "checkpoints").iterdir())
-    first, last = weights(folder), weights(taught)
+def test_the_anchor_stays_as_it_was_while_the_policy_learns(tmp_path: Path, cold: Path) -> None:
+    folder = taught(tmp_path / "run", cold)
+    checkpoint = max((folder / "checkpoints").iterdir())
+    first, last = weights(cold.parent), weights(folder)
     anchor = load_file(checkpoint / "reference.safetensors")
     shared = anchor.keys() & first.keys()
     assert shared
@@ -160,12 +172,12 @@ def digest(model) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def test_references_are_kept_with_their_groups_and_no_label_is(tmp_path: Path) -> None:
-    folder = run(tmp_path / "run", COLD, TAUGHT)
+def test_references_are_kept_with_their_groups_and_no_label_is(tmp_path: Path, cold: Path) -> None:
+    folder = taught(tmp_path / "run", cold)
     kept = [json.loads(columns) for (columns,) in rows(folder, "SELECT columns FROM groups")]
     assert len(kept) == 8
     assert all(set(columns) == {"reference"} for columns in kept)
-    seen = metrics(folder, stage=1)
+    seen = metrics(folder, stage=0)
     references = seen["teacher/abstained"] + seen["teacher/failed"]
     assert seen["teacher/tokens"] > 0
     assert 0 <= references <= 4
@@ -177,21 +189,21 @@ class Cut(BaseException):
 
 @pytest.mark.parametrize("step", [1, 2])
 def test_a_run_that_was_cut_goes_on_with_the_same_references(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+    tmp_path: Path, cold: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    whole, counted = run(tmp_path / "whole", COLD, TAUGHT), itertools.count(1)
+    whole, counted = taught(tmp_path / "whole", cold), itertools.count(1)
     made = Updater.update
 
     def cut(self):
-        if next(counted) == COLD["steps"] + step:
+        if next(counted) == step:
             raise Cut
         return made(self)
 
     monkeypatch.setattr(Updater, "update", cut)
     with pytest.raises(Cut):
-        run(tmp_path / "run", COLD, TAUGHT)
+        taught(tmp_path / "run", cold)
     monkeypatch.undo()
-    assert differences(whole, run(tmp_path / "run", COLD, TAUGHT)) == []
+    assert differences(whole, taught(tmp_path / "run", cold)) == []
 
 
 @pytest.mark.parametrize(
@@ -229,9 +241,9 @@ def test_a_column_that_is_no_label_can_be_read_where_that_is_said() -> None:
     make_plan(recipe(COLD, stage), Path.cwd(), Given())
 
 
-def test_a_reward_that_takes_everything_is_given_no_label(tmp_path: Path) -> None:
+def test_a_reward_that_takes_everything_is_given_no_label(tmp_path: Path, cold: Path) -> None:
     stage = TAUGHT | {"rewards": {"agrees": 1.0, "tests/train/mine.py:labels_seen": 1.0}}
-    folder = run(tmp_path / "run", COLD, stage)
+    folder = taught(tmp_path / "run", cold, stage)
     values = rows(folder, "SELECT DISTINCT value FROM scores WHERE function = 'labels_seen'")
     assert values == [(0.0,)]
 
@@ -245,13 +257,13 @@ def test_a_reference_that_moves_is_no_first_version() -> None:
 
 
 def test_signals_say_how_alike_answers_are_and_when_the_reference_differs() -> None:
-    def taught(group: Group, reference: Reference) -> Group:
+    def referred(group: Group, reference: Reference) -> Group:
         column = {"reference": reference.as_column()}
         return Group(Problem("p", "q", column), group.prompt_tokens, group.rollouts)
 
-    alike = taught(answers("a1", "a1"), Reference("<answer>a2</answer>", "text"))
-    mixed = taught(answers("a1", "a1", "a1", "a2"), Reference("<answer>a1</answer>", "text"))
-    silent = taught(answers("a1", "a2"), Reference(missing=Unscorable("cut")))
+    alike = referred(answers("a1", "a1"), Reference("<answer>a2</answer>", "text"))
+    mixed = referred(answers("a1", "a1", "a1", "a2"), Reference("<answer>a1</answer>", "text"))
+    silent = referred(answers("a1", "a2"), Reference(missing=Unscorable("cut")))
     seen = teaching_metrics([alike, mixed, silent], Cost(7, 0.5))
     assert seen["teacher/alike"] == pytest.approx(1 / 3)
     assert seen["teacher/majority_share"] == pytest.approx((1 + 0.75 + 0.5) / 3)
@@ -261,9 +273,9 @@ def test_signals_say_how_alike_answers_are_and_when_the_reference_differs() -> N
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def plain(cold: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("plain")
-    return references(run(folder / "run", COLD, TAUGHT | {"steps": 3}))
+    return references(taught(folder / "run", cold, TAUGHT | {"steps": 3}))
 
 
 @pytest.mark.parametrize(
@@ -282,10 +294,10 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     ],
 )
 def test_every_option_of_a_teacher_changes_its_references(
-    tmp_path: Path, plain: list[str], teacher: dict[str, object]
+    tmp_path: Path, cold: Path, plain: list[str], teacher: dict[str, object]
 ) -> None:
     stage = TAUGHT | {"steps": 3, "teacher": teacher}
-    assert references(run(tmp_path / "run", COLD, stage)) != plain
+    assert references(taught(tmp_path / "run", cold, stage)) != plain
 
 
 def references(folder: Path) -> list[str]:

@@ -1,12 +1,13 @@
-"""The task "slips": several small sums at once, learned from careless demonstrations.
+"""The task "slips": several letters to be read by heart at once, learned from careless demonstrations.
 
-A problem asks for the last digit of each of a few sums; the answer is right if all of them are. The
-demonstrations slip: each digit is wrong with a probability that belongs to its sum, and of a few sums
-one wrong digit is remembered more often than the right one. So a policy that imitates them is right
-about most digits and wrong about most answers, and its mistakes are independent. That is where a
-reconciled answer beats a vote: eight answers have the right digits between them when no two agree.
+Each of 26 letters stands for a digit, and a problem asks for the digits of a few of them; the answer is
+right if all of them are. The demonstrations slip: each digit is wrong with a probability that belongs to
+its letter, and of a few letters one wrong digit is remembered more often than the right one. So a policy
+that imitates them is right about most digits and wrong about most answers, and its mistakes are
+independent. That is where a reconciled answer beats a vote: eight answers have the right digits between
+them when no two agree.
 
-    prompt          a3+4b7+5c9+9d2+6=
+    prompt          aQbMcZdK=
     answer          <answer>a7b2c8d8</answer>
 
 With `demonstrations = "reconciling"` the task teaches the other half: noisy candidate answers to a
@@ -30,24 +31,25 @@ from cohort.errors import DataError, legible
 from cohort.rewards.reading import CLOSE_ANSWER, OPEN_ANSWER, Text, final_answer, text_of
 from cohort.tasks.generated import distinct, hold_out, share, whole
 
-LETTERS = "abcdefgh"
+PLACES = "abcdefgh"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DIGITS = 10
 BETWEEN, ASKED = "|", "="
 """What stands after each candidate, and after the last of them, where candidates are reconciled."""
 
 REMEMBERED_WRONG, REMEMBERED_RIGHT = 0.6, 0.3
-"""Of a misremembered sum, how often its demonstrations have the one wrong digit, and the right one."""
+"""Of a misremembered letter, how often its demonstrations have the one wrong digit, and the right one."""
 
 KINDS = ("solving", "reconciling")
 
 
 @final
 class Slips:
-    """Sums of two one-digit numbers, of which the last digit is asked.
+    """Letters whose digits are asked.
 
-    sums: how many a problem has. least_slips, most_slips: the range of the probabilities with which
-    demonstrations are wrong about a sum. misremembered: the share of sums with a wrong digit that is
-    likelier than the right one. demonstrations: what they teach, "solving" or "reconciling".
+    letters: how many a problem has. least_slips, most_slips: the range of the probabilities with which
+    demonstrations are wrong about a letter. misremembered: the share of letters with a wrong digit that
+    is likelier than the right one. demonstrations: what they teach, "solving" or "reconciling".
     candidates: the most candidates that are reconciled.
     """
 
@@ -56,15 +58,15 @@ class Slips:
     def __init__(
         self,
         *,
-        sums: int = 4,
+        letters: int = 4,
         least_slips: float = 0.1,
         most_slips: float = 0.5,
-        misremembered: float = 0.05,
+        misremembered: float = 0.08,
         demonstrations: str = "solving",
         candidates: int = 8,
         held_out_problems: int = 200,
     ) -> None:
-        self.sums = whole("slips", "sums", sums, 1, len(LETTERS))
+        self.letters = whole("slips", "letters", letters, 1, len(PLACES))
         self.least_slips = share("slips", "least_slips", least_slips)
         self.most_slips = share("slips", "most_slips", most_slips)
         self.candidates = whole("slips", "candidates", candidates, 1, 64)
@@ -76,11 +78,12 @@ class Slips:
                 f'did you mean "{near}"?' if near else f"it is {' or '.join(KINDS)}",
             )
         self.taught = demonstrations
-        draws = keyed.uniforms(3 * DIGITS * DIGITS, "slips", "sums").reshape(3, -1)
+        draws = keyed.uniforms(4 * len(LETTERS), "slips", "letters").reshape(4, -1)
         spread = self.most_slips - self.least_slips
         self._slips = self.least_slips + spread * draws[0]
-        self._misremembered = draws[1] < misremembered
+        self._misremembered = draws[1].argsort().argsort() < round(misremembered * len(LETTERS))
         self._remembered = 1 + (draws[2] * (DIGITS - 1)).astype(int)  # away from the right digit
+        self._digits = (draws[3] * DIGITS).astype(int).tolist()
         self.rewards: Mapping[str, Callable[..., object]] = {
             "correct": correct,
             "right_digits": right_digits,
@@ -109,41 +112,40 @@ class Slips:
         return self.held_out()
 
     def vocabulary(self) -> list[str]:
-        """Digits, letters and tags as single pieces, and the signs between them."""
-        return [*"0123456789", *LETTERS, OPEN_ANSWER, CLOSE_ANSWER, "+", ASKED, BETWEEN]
+        """Digits, places, letters and tags as single pieces, and the signs between them."""
+        return [*"0123456789", *PLACES, *LETTERS, OPEN_ANSWER, CLOSE_ANSWER, ASKED, BETWEEN]
 
     def _draw(self, generator: np.random.Generator) -> Problem:
-        pairs = generator.integers(0, DIGITS, (self.sums, 2)).tolist()
-        asked = "".join(f"{LETTERS[n]}{x}+{y}" for n, (x, y) in enumerate(pairs))
-        digits = [(x + y) % DIGITS for x, y in pairs]
-        return Problem(
-            f"slips:{asked}", f"{asked}{ASKED}", {"answer": _written(digits), "pairs": pairs}
-        )
+        asked = generator.integers(0, len(LETTERS), self.letters).tolist()
+        shown = "".join(f"{place}{LETTERS[n]}" for place, n in zip(PLACES, asked, strict=False))
+        answer = _written([self._digits[n] for n in asked])
+        columns = {"answer": answer, "letters": [LETTERS[n] for n in asked]}
+        return Problem(f"slips:{shown}", f"{shown}{ASKED}", columns)
 
     def _careless(self, problem: Problem, generator: np.random.Generator) -> Demonstration:
         """The problem with an answer, some digits of which are wrong."""
-        pairs = problem.columns["pairs"]
-        assert isinstance(pairs, list)
-        digits = [self._said(x, y, generator) for x, y in pairs]
+        letters = problem.columns["letters"]
+        assert isinstance(letters, list)
+        digits = [self._said(LETTERS.index(letter), generator) for letter in letters]
         return Demonstration(problem, _tagged(digits))
 
-    def _said(self, x: int, y: int, generator: np.random.Generator) -> int:
-        """The last digit of x + y as a demonstration has it."""
-        fact, right, by = DIGITS * x + y, (x + y) % DIGITS, generator.random()
+    def _said(self, letter: int, generator: np.random.Generator) -> int:
+        """The digit of a letter as a demonstration has it."""
+        right, by = self._digits[letter], generator.random()
         other = int(generator.integers(1, DIGITS))
-        if not self._misremembered[fact]:
-            return (right + other) % DIGITS if by < self._slips[fact] else right
+        if not self._misremembered[letter]:
+            return (right + other) % DIGITS if by < self._slips[letter] else right
         if by < REMEMBERED_WRONG:
-            return int(right + self._remembered[fact]) % DIGITS
+            return int(right + self._remembered[letter]) % DIGITS
         return right if by < REMEMBERED_WRONG + REMEMBERED_RIGHT else (right + other) % DIGITS
 
     def _reconciling(self, problem: Problem, generator: np.random.Generator) -> Demonstration:
         """Candidates made from random digits, each of which slips as often as its place says."""
         count = int(generator.integers(1, self.candidates + 1))
-        truth = generator.integers(0, DIGITS, self.sums)
-        slips = generator.uniform(0.0, 0.7, self.sums)
-        off = generator.integers(1, DIGITS, (count, self.sums))
-        wrong = generator.random((count, self.sums)) < slips
+        truth = generator.integers(0, DIGITS, self.letters)
+        slips = generator.uniform(0.0, 0.7, self.letters)
+        off = generator.integers(1, DIGITS, (count, self.letters))
+        wrong = generator.random((count, self.letters)) < slips
         said = ((truth + np.where(wrong, off, 0)) % DIGITS).tolist()
         prompt = "".join(f"{_written(own)}{BETWEEN}" for own in said) + ASKED
         return Demonstration(Problem(f"{problem.id} reconciled", prompt), _tagged(truth.tolist()))
@@ -158,7 +160,7 @@ def correct(*, completions: Sequence[Text], answer: Sequence[object], **_: objec
 def right_digits(
     *, completions: Sequence[Text], answer: Sequence[object], **_: object
 ) -> list[float]:
-    """The share of the digits that are right, each after its letter; meant for weight 0."""
+    """The share of the digits that are right, each at its place; meant for weight 0."""
     return [
         _share_right(final_answer(text_of(completion)) or "", str(gold))
         for completion, gold in zip(completions, answer, strict=True)
@@ -171,7 +173,7 @@ def _share_right(given: str, gold: str) -> float:
 
 
 def _written(digits: Sequence[int]) -> str:
-    return "".join(f"{letter}{digit}" for letter, digit in zip(LETTERS, digits, strict=False))
+    return "".join(f"{place}{digit}" for place, digit in zip(PLACES, digits, strict=False))
 
 
 def _tagged(digits: Sequence[int]) -> str:

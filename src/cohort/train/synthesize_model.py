@@ -138,7 +138,7 @@ class Comparison:
         """Which answer of each group the model itself names as the best."""
         asked: list[Asked] = []
         for group in groups:
-            shown = [text for _, text in self._shown(group)]
+            shown = [text for _, text in self._shown(group, CHOICE)]
             text = filled(CHOICE, candidates=self._teaching.wording.listed(shown))
             one = Asked(group.problem.id, text, not isinstance(group.problem.prompt, str))
             asked.append(one)
@@ -152,15 +152,16 @@ class Comparison:
         ]
 
     def _place(self, group: Group, reply: object) -> int | None:
-        shown = self._shown(group)
+        shown = self._shown(group, CHOICE)
         place = chosen(reply, len(shown)) if isinstance(reply, str) else None
         return None if place is None else shown[place][0]
 
-    def _shown(self, group: Group) -> list[tuple[int, str]]:
-        """The answers of which there is something to show, with their places, cut to fit the context."""
+    def _shown(self, group: Group, question: str) -> list[tuple[int, str]]:
+        """The answers of which there is something to show, with their places, cut to fit the context
+        beside a question."""
         wording, pieces = self._teaching.wording, self._own.pieces
         bare = [(n, own) for n, r in enumerate(group.rollouts) for own in wording.bare([r.text])]
-        frames = pieces.count(CHOICE) + pieces.count(wording.listed([""] * len(bare)))
+        frames = pieces.count(question) + pieces.count(wording.listed([""] * len(bare)))
         budget = max(0, self._policy.context - CHOICE_TOKENS - frames - 2 * len(bare))
         texts = shared_out([text for _, text in bare], pieces, budget)
         return [(n, text) for (n, _), text in zip(bare, texts, strict=False)]
@@ -168,7 +169,7 @@ class Comparison:
     @torch.no_grad()
     def _given_the_others(self, group: Group) -> list[list[float] | None]:
         """The log-probabilities of each answer behind the others, which stand in random order."""
-        shown = self._shown(group)
+        shown = self._shown(group, "")
         found: list[list[float] | None] = [None] * len(group.rollouts)
         for place, text in shown:
             others = [own for other, own in shown if other != place]

@@ -35,7 +35,7 @@ class Reference:
     without_criteria: Unscorable | Failed | None = None
 
     def as_column(self) -> dict[str, Any]:
-        """It as JSON can hold it."""
+        """It as JSON can hold it, in the order of the names: that of the journal."""
         found: dict[str, Any] = {"text": self.text, "equality": self.equality}
         if self.criteria:
             found["criteria"] = list(self.criteria)
@@ -43,7 +43,7 @@ class Reference:
             why = getattr(self, name)
             if why is not None:
                 found[name] = [getattr(why, "kind", ""), why.reason]
-        return found
+        return dict(sorted(found.items()))
 
     @classmethod
     def of(cls, column: Mapping[str, Any]) -> Reference:
