@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: all setup demo test check bench prove attacks versus-trl versus-vllm parity mutants docs clean
+.PHONY: all setup demo test browser check bench prove attacks versus-trl versus-vllm parity mutants docs clean
 all: check test
 
 setup: .venv/.development  ## the environment in .venv, with everything for development
@@ -13,6 +13,9 @@ demo: .venv/.runtime  ## train the `chain` recipe: a model that discovers that t
 
 test: .venv/.development  ## the default tests: CPU, offline, minutes; two at a time, one thread each
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+browser: .venv/.development  ## the page in a real browser; skipped, with the reason, where there is none
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser tests/report || [ $$? = 5 ]  # 5: all skipped
 
 check: .venv/.development  ## format, lint, types, imports, generated docs
 	$(BIN)/ruff format --check .

@@ -46,9 +46,15 @@ PROOFS = {
     "reward_model": "reward models: right about what is held out, the same with transformers alone",
     "iterative": "a reward model that is trained on with the policy, and one that is not: five seeds",
     "orchestrator": "a small orchestrator minds price, difficulty and preference: five seeds",
+    "calculator": "a small model learns to use a calculator: three seeds",
+    "teacher": "a small model learns without labels from what it reconciles: five seeds",
     "conversations": "conversations in six chat templates: the record is what was said and shown",
+    "architectures": "architectures of transformers, tiny: packed rows, greedy tokens, saving, adapters",
+    "lora": "LoRA: the base stays to the bit, peft loads what was saved, `chain` learns: three seeds",
+    "plan": "the plan of the memory against the measured peak of twelve configurations",
     "agent": "an agent that knows a base URL, trained: what is recorded is what the trainer says",
     "episode_faults": "tools, environments and agents at fault: no run lost, no failure a reward",
+    "watched": "a run and its readers killed with -9: every step whole, none held up, sealed beside them",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""

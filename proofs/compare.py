@@ -8,7 +8,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-TIMES = "name NOT LIKE 'time/%' AND name NOT LIKE '%/slowest_seconds' AND name != 'threads_used'"
+TIMES = (
+    "name NOT LIKE 'time/%' AND name NOT LIKE '%/slowest_seconds' "
+    "AND name NOT IN ('threads_used', 'teacher/seconds')"
+)
 QUERIES = {
     "facts": "SELECT * FROM facts WHERE name != 'seconds' ORDER BY name",
     "stages": "SELECT stage, name, kind, steps, sampled_tokens, trained_tokens FROM stages",

@@ -357,8 +357,14 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "id beyond memory": (_tokenizer(lambda t: t["model"]["vocab"].update(x=2**32)), "id 4294967296"),
     "negative id": (_tokenizer(lambda t: t["model"]["vocab"].update(x=-1)), "id -1"),
     "added id": (_json("added_tokens.json", evil=10**9), "id 1000000000"),
-    "no end": (_json(SETTINGS, eos_token=...), "no end-of-sequence"),
-    "no pad": (_json(SETTINGS, pad_token=...), "no pad"),
+    "no end": (
+        _both(
+            _json(SETTINGS, eos_token=...),
+            _json(CONFIG, eos_token_id=None),
+            _json("generation_config.json", eos_token_id=None),
+        ),
+        "no end-of-sequence",
+    ),
     "end of a number": (_json(SETTINGS, eos_token=7), "eos_token is 7"),
     "length of a list": (_json(SETTINGS, model_max_length=[]), "model_max_length is"),
     "unknown token of no letters": (_json(SETTINGS, unk_token=""), "RecursionError"),

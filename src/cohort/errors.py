@@ -5,6 +5,7 @@
     |-- DataError        problems: a file, a row, a column, a prompt                 exit 2
     |-- ModelError       a model folder, a tokenizer, an architecture                exit 2
     |-- RewardError      a reward function, or what it returned                      exit 2
+    |-- LabelError       a label that was read where training is free of labels       exit 2
     |-- RunError         a run folder: missing, taken, or of another recipe          exit 2
     |-- MissingExtraError  an optional package that is not installed                 exit 2
     |-- RewardsFailedError  rewards that failed for more answers than is allowed      exit 75
@@ -52,6 +53,10 @@ class ModelError(CohortError):
 
 class RewardError(CohortError):
     """A reward function that raised, or returned what is not a reward."""
+
+
+class LabelError(CohortError):
+    """A label that was read, or would be, in a stage that is free of labels."""
 
 
 class RewardsFailedError(CohortError):

@@ -11,6 +11,7 @@ import torch
 from cohort.data.packing import Family, Member, pack
 from cohort.policy import elementwise, native
 from cohort.policy.panels import laid_out
+from cohort.policy.selective import gate_into
 from cohort.rollout.choice import inverse_transform
 from cohort.rollout.request import Request, Sampling
 from cohort.rollout.sampler import sample
@@ -66,7 +67,10 @@ def test_norms_are_torchs(monkeypatch, dtype, width):
 @pytest.mark.parametrize("scale", [1.0, 60.0])
 def test_gates_are_torchs(monkeypatch, dtype, scale):
     x = (_random(5, 2 * 37) * scale).to(dtype)
-    ours, theirs = _both(monkeypatch, elementwise.gated, x)
+    stream, weight = torch.zeros(5, 37), torch.eye(37)
+    ours, theirs = _both(
+        monkeypatch, lambda wide: gate_into(stream.to(wide), wide, weight.to(wide)), x
+    )
     _close(ours[0], theirs[0], dtype)
     _close(ours[2], theirs[2], dtype)
     _close(ours[1][0], theirs[1][0], dtype)

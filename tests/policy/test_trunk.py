@@ -16,10 +16,11 @@ from transformers import (
 
 from cohort.config.stages import Optimizer
 from cohort.data.packing import Family, Member, pack
-from cohort.policy.elementwise import gated, rms_norm, rotate
+from cohort.policy.elementwise import rms_norm, rotate
 from cohort.policy.load import save_policy, take_over
 from cohort.policy.new import new_tokenizer
 from cohort.policy.policy import Policy
+from cohort.policy.selective import gate_into
 from cohort.policy.trunk import Joint, Trunk, trunk_of
 from cohort.rollout.request import Request, Sampling
 from cohort.rollout.sampler import sample
@@ -186,7 +187,27 @@ def test_own_gradients_are_the_numeric_ones():
     sine = torch.cat((-angle.sin(), angle.sin()), -1)
     _numeric(lambda a, w: rms_norm(a, w, 1e-6), x.clone(), weight)
     _numeric(lambda a: rotate(a, cosine, sine), x.clone())
-    _numeric(gated, x[:, 0].clone())
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_what_is_computed_again_has_the_numeric_gradient(biased):
+    torch.manual_seed(0)
+    x, norm, wide = (torch.randn(*shape, dtype=torch.float64) for shape in ((5, 4), (4,), (5, 6)))
+    joint = Joint([nn.Linear(4, rows, bias=biased, dtype=torch.float64) for rows in (2, 3)])
+    _numeric(lambda a, w, *_: joint.after_norm(a, w, 1e-6), x, norm, *joint.weights, *joint.biases)
+    _numeric(gate_into, x.clone(), wide, torch.randn(4, 3, dtype=torch.float64))
+
+
+def test_norms_and_gates_are_not_kept_for_the_gradient():
+    policy, _ = tiny_policy("llama")
+    kept: list[tuple[int, ...]] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x.shape) or x, lambda x: x):
+        policy.logprobs(ROW)
+    config, tokens = policy.model.config, len(ROW.tokens)
+    assert kept.count((tokens, 2 * config.intermediate_size)) == config.num_hidden_layers
+    assert (tokens, config.intermediate_size) not in kept
+    # The input of both norms of a layer and of the last one, and what the output projection reads.
+    assert kept.count((tokens, config.hidden_size)) <= 3 * config.num_hidden_layers + 2
 
 
 @pytest.mark.parametrize("architecture", KNOWN)

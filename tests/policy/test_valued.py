@@ -51,6 +51,7 @@ def test_a_saved_folder_loads_with_transformers_alone_and_says_the_same(reads, t
     said = theirs(input_ids=ids).logits.flatten()[-1]
     assert torch.allclose(own, said, atol=1e-5)
     again = load_valued(tmp_path, reads, valued.tokenizer)
+    assert not any(p.data_ptr() % 64 for p in again.model.parameters())
     assert torch.equal(again.values(row_of(with_an_end(ANSWERS[0], 1)))[-1], own)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import rich.console
 
 from cohort.report.console import Console
+from cohort.report.lines import sparkline
 from cohort.report.statistics import summarize_evaluation
 from tests.report.runs import answers, group, hostile_group
 
@@ -124,3 +125,11 @@ def test_the_end_says_what_changed_and_where_everything_is() -> None:
         assert part in text, part
     assert 'cohort sample m "..."' in text
     assert "r.html" in text
+
+
+def test_a_sparkline_rises_where_values_rise_and_is_never_too_wide() -> None:
+    assert sparkline([0.0, 0.5, 1.0]) == "▁▅█"
+    assert sparkline([2.0, 2.0]) == "▁▁"
+    assert sparkline([]) == ""
+    assert sparkline([float("nan"), 1.0]) == "▁"
+    assert len(sparkline(list(range(1000)))) == 24

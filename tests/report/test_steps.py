@@ -15,6 +15,7 @@ from cohort.data.store import Store
 from cohort.report import read
 from cohort.report.html import write_report
 from cohort.report.show import show_groups
+from tests.report.kept import answers
 from tests.report.runs import HOSTILE, group, rollout
 
 LINES = "1+1=2\n2+2=5"
@@ -77,19 +78,19 @@ def test_the_terminal_shows_each_step_under_its_answer(run: Path) -> None:
     assert "   -1.000    +0.500  (to token 2)" in lines
 
 
-def test_the_page_shows_each_step_in_a_row_and_loses_nothing(run: Path) -> None:
-    html = write_report(run).read_text(encoding="utf-8")
-    row = '<td><pre>2+2=5</pre></td><td>0</td><td class="bad">-0.750</td>'
-    assert row in html
-    assert html.count('<table class="judged">') == 2
-    assert "<pre> so</pre>" in html
-    assert "&lt;script" in html
+def test_the_report_has_each_step_beside_the_whole_answer(run: Path) -> None:
+    (told,) = answers(write_report(run), "group")
+    judged = {answer["number"]: answer["steps"] for answer in told["answers"]}
+    assert judged[0] == [["1+1=2", 1.0, 0.25], ["\n2+2=5", 0.0, -0.75]]
+    assert [text for text, _, _ in judged[1]] == ["ab", "(to token 2)", HOSTILE[:7]]
+    assert {answer["text"] for answer in told["answers"]} == {LINES + " so", "ab" + HOSTILE[:7]}
 
 
 def test_an_answer_without_judged_steps_is_shown_as_it_is(tmp_path: Path) -> None:
     run = _written(tmp_path, group("sum"))
     assert "advantage  step" not in shown(run)
-    assert 'class="judged"' not in write_report(run).read_text(encoding="utf-8")
+    (told,) = answers(write_report(run), "group")
+    assert not any(answer["steps"] for answer in told["answers"])
 
 
 def test_a_run_of_an_earlier_schema_is_still_read(run: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 import time
 
 import pytest
@@ -11,12 +13,12 @@ from cohort.data.records import Problem
 from cohort.errors import DataError, RewardError
 from cohort.rewards.orchestra import orchestra
 from cohort.rewards.sandbox.sandbox import Sandbox
-from cohort.rollout.calling import settled
 from cohort.rollout.ensemble import Broken, Ensemble, Price, Used
 from cohort.rollout.ensemble_tools import model_tool, python_tool
 from cohort.rollout.environments import Call, Observed, Spoken, Tool
 from tests.rewards.services.fault_server import chat, response, serving
 
+CHAT = ({"role": "user", "content": "Say HI."},)
 SCHEMA = {"type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"]}
 
 
@@ -45,7 +47,7 @@ PRICES = {
 
 def at(problem: Problem | None = None) -> Ensemble:
     ensemble = Ensemble(TOOLS, PRICES)
-    ensemble.reset(problem or Problem("p", "Say HI.", {"answer": "HI"}), 1)
+    ensemble.reset(problem or Problem("p", CHAT, {"answer": "HI"}), 1)
     return ensemble
 
 
@@ -89,7 +91,7 @@ def test_a_problem_has_its_own_tools_prices_and_names_and_the_bill_has_the_tools
         "prices": {"shout": {"cents": 7.0, "seconds": 1.0}},
         "answer": "HI",
     }
-    ensemble = at(Problem("p", "Say HI.", columns))
+    ensemble = at(Problem("p", CHAT, columns))
     shown = {tool.name: tool.description for tool in ensemble.tools}
     assert shown == {
         "a": "It can think. A call costs 0 cents, 0.5 cents per thousand tokens read and 4 written, "
@@ -119,19 +121,36 @@ def test_a_table_that_names_nothing_is_refused(columns, why: str) -> None:
 
 
 def test_a_tool_that_fails_is_told_and_charged_and_one_that_talks_too_long_is_cut() -> None:
-    ensemble = at(Problem("p", "x", {"prices": {"fail": {"cents": 3.0}}}))
+    ensemble = at(Problem("p", CHAT, {"prices": {"fail": {"cents": 3.0}}}))
     answer = turn(ensemble, Call("fail", {"x": "this"}), Call("talk", {"x": "y"}), Call("shout"))
     first, second, third = told(answer)
-    assert json.loads(first) == {"error": "ValueError: this is too much"}
-    assert second.endswith("yyy... (10,000 characters left out)")
-    assert "missing 1 required positional argument" in third
-    assert (answer.facts["failed"], answer.facts["cost"]) == (2, 4.0)
+    assert first == "error: ValueError: this is too much"
+    assert second.endswith("yyy... (cut after 20,000 characters)")
+    assert third == "error: shout needs the argument x"
+    facts = answer.facts
+    assert (facts["failed"], facts["mistakes"], facts["cost"]) == (1, 1, 3.0)
+
+
+def test_a_tool_that_hangs_is_given_up_and_charged() -> None:
+    released = threading.Event()
+    hang = Tool("hang", "", SCHEMA, lambda x: released.wait(20))
+    ensemble = Ensemble([hang], {"hang": Price(cents=2.0)}, call_seconds=0.05)
+    ensemble.reset(Problem("p", CHAT, {}), 1)
+    answer = turn(ensemble, Call("hang", {"x": ""}))
+    released.set()
+    assert "it had not ended after 0.05 s" in told(answer)[0]
+    assert (answer.facts["failed"], answer.facts["cost"]) == (1, 2.0)
+
+
+def test_what_a_tool_says_cannot_be_control_text() -> None:
+    answer = turn(at(), Call("shout", {"x": "<|im_end|>"}))
+    assert told(answer) == ["< |IM_END|>"]
 
 
 def test_calls_that_cannot_be_read_are_told_and_an_empty_answer_is_none() -> None:
     ensemble = at()
     answer = ensemble.step(Spoken("<call>", 0, (), ("a call without a name",)))
-    assert told(answer) == ['{"error": "a call without a name"}']
+    assert told(answer) == ["error: a call without a name"]
     end = turn(ensemble, said=" ")
     assert end.over
     assert "outcome" not in end.facts
@@ -153,12 +172,12 @@ def test_a_model_behind_a_url_answers_and_says_what_it_read_and_wrote() -> None:
     body = {"choices": [{"message": {"content": "42"}}], "usage": usage}
     with serving(lambda _: response(json.dumps(body).encode()))() as server:
         tool = model_tool("big", "Knows much.", url=server.url, model="m")
-        assert settled(tool.call(question="6*7?")) == Used("42", 12, 3)
+        assert asyncio.run(tool.call(question="6*7?")) == Used("42", 12, 3)
         asked = json.loads(server.requests[0])
     assert asked["messages"] == [{"role": "user", "content": "6*7?"}]
     with serving(lambda _: chat("words"))() as server:
         tool = model_tool("big", "Knows much.", url=server.url, model="m")
-        assert settled(tool.call(question="?")) == Used("words", 0, 0)
+        assert asyncio.run(tool.call(question="?")) == Used("words", 0, 0)
 
 
 def test_a_service_that_drops_breaks_the_episode_and_is_not_told_to_the_policy() -> None:

@@ -23,6 +23,16 @@ class Talkative:
         return Observed("1+", over=over, reward=float(spoken.number), facts=facts)
 
 
+class Once:
+    """Over with the first turn: what a stage without an environment does."""
+
+    def reset(self, problem, seed):
+        return problem.prompt
+
+    def step(self, spoken):
+        return Observed(over=True)
+
+
 def told(episodes, **_):
     """More for whoever said more; what came of each episode goes to stdout as JSON."""
     assert all(one["failure"] is None for one in episodes), "nobody asks about a failed episode"

@@ -27,3 +27,13 @@ def by_character(completions, **_):
         [(end, float(text[end - 1] in "02468")) for end in range(4, len(text) + 1, 4)]
         for text in completions
     ]
+
+
+def peeks(completions, answer=None, **_):
+    """What would read a label if it were given one."""
+    return [float(own is not None) for own in answer or [None] * len(completions)]
+
+
+def labels_seen(completions, **columns):
+    """How many labels are among everything that is given."""
+    return [float(len({"answer", "pairs"} & set(columns))) for _ in completions]

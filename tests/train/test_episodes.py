@@ -1,21 +1,30 @@
 """Stages whose answers have turns: what is learned from, what is kept, and what fails."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cohort.config.environments import Environment
 from cohort.config.load import read_recipe
+from cohort.config.stages import Optimizer
 from cohort.data.episodes import episode_from
-from cohort.data.records import Demonstration, Problem
+from cohort.data.records import Demonstration, Problem, Score
 from cohort.errors import RecipeError
+from cohort.objective.grpo import GRPO
+from cohort.policy.policy import Policy
 from cohort.rollout.request import Sampling
 from cohort.tasks.calculator import Desk
+from cohort.train.batch import Cutting, prepare
+from cohort.train.credit import select, with_advantages
 from cohort.train.journal import Journal
+from cohort.train.optim import Updater
 from cohort.train.plan import check_names
 from cohort.train.state import Place
+from cohort.train.step import learn
 from cohort.train.supervised import demonstrated
 from cohort.train.talk import Talk, answered
 from tests.tiny import tiny_policy
@@ -29,6 +38,9 @@ TALKS = {
     "max_new_tokens": 60,
 }
 SEVERAL = REINFORCE | TALKS | {"failures_allowed": 1.0, "prompts_per_step": 8, "steps": 2}
+
+ON_POLICY = GRPO.but(beta=0.0)
+CUTTING = Cutting(tokens_per_microbatch=9999, budget_tokens=48, device=torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +77,40 @@ def test_the_same_run_gives_the_same_bits(talked, tmp_path):
     again = runs.run(tmp_path / "again", SUPERVISED, SEVERAL)
     one, other = runs.weights(talked), runs.weights(again)
     assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_a_run_of_episodes_of_one_turn_is_the_run_without_an_environment(tmp_path):
+    found = []
+    for name, more in (("with", {"environment": f"{ENVIRONMENT}:Once"}), ("without", {})):
+        run = runs.run(tmp_path / name, SUPERVISED, REINFORCE | more)
+        found.append((runs.weights(run), runs.rows(run, runs.EVERYTHING)))
+    (one, kept), (other, plain) = found
+    assert kept == plain
+    assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_no_gradient_comes_from_the_prediction_of_what_was_shown(monkeypatch):
+    policy, _ = tiny_policy()
+    group, states = _group(policy), []
+    scores = tuple(Score(float(n), {}) for n, _ in enumerate(group.rollouts))
+    credit = with_advantages(select([replace(group, scores=scores)], ON_POLICY), ON_POLICY)
+    batches = prepare(credit, ON_POLICY, CUTTING)
+    inside = Policy.hidden
+
+    def watched(*arguments):
+        states.append(inside(*arguments))
+        states[-1].retain_grad()
+        return states[-1]
+
+    monkeypatch.setattr(Policy, "hidden", watched)
+    learn(policy, batches, ON_POLICY, updater=Updater(policy, Optimizer(), updates=1))
+    (row,), (state,) = batches[0].rows, states
+    shown = 0
+    for rollout, start in zip(group.rollouts, row.suffix_starts, strict=True):
+        before = state.grad[start : start + len(rollout.tokens) - 1]
+        shown += (~rollout.sampled).sum()
+        assert (before.any(dim=1).numpy() == rollout.sampled[1:]).all()
+    assert shown > 3
 
 
 def test_the_journal_gives_episodes_back(tmp_path):

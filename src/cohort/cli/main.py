@@ -22,7 +22,7 @@ from typing import Annotated
 
 import typer
 
-from cohort.cli import check, listing, reading, training
+from cohort.cli import check, listing, planning, reading, talking, training
 from cohort.cli.sandbox import sandbox
 from cohort.errors import CohortError, legible
 
@@ -39,10 +39,15 @@ app = typer.Typer(
 )
 app.command("train")(training.train)
 app.command("check")(check.check)
+app.command("plan")(planning.plan)
 app.command("eval")(training.evaluate)
-app.command("sample")(training.sample)
+app.command("sample")(talking.sample)
+app.command("synthesize")(training.synthesize)
 app.command("show")(reading.show)
+app.command("compare")(reading.compare)
+app.command("plot")(reading.plot)
 app.command("report")(reading.report)
+app.command("watch")(reading.watch)
 app.command("recipes")(listing.recipes)
 app.command("algorithms")(listing.algorithms)
 app.command("sandbox")(sandbox)

@@ -1,4 +1,4 @@
-"""The commands that load a model: `train`, `eval`, `sample`.
+"""The commands that train and measure a model: `train`, `eval`, `synthesize`.
 
 They turn strings into options and call the train room; nothing is decided here.
 """
@@ -6,12 +6,15 @@ They turn strings into options and call the train room; nothing is decided here.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cohort.cli.waiting import choose_waiting
 from cohort.errors import RecipeError
+
+if TYPE_CHECKING:
+    from cohort.config.recipe import Recipe
 
 Set = Annotated[
     list[str] | None,
@@ -74,6 +77,9 @@ def train(
         bool, typer.Option("--dry-run", help="Check it, print the resolved recipe and stop.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    memory: Annotated[
+        str, typer.Option("--memory", help="What there is, as 16GiB: settings are chosen that fit.")
+    ] = "",
     profile: Annotated[
         int | None,
         typer.Option(
@@ -84,13 +90,18 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train as a recipe says; prints the run folder. Given again, goes on where the run ended."""
+    """Train as a recipe says; prints the run folder. Given again, goes on where the run ended.
+
+    With --memory, with the settings that `cohort plan` chooses.
+    """
     from cohort.config.load import dump_recipe, find_recipe, load_recipe
 
     file, run = _named(recipe, run, resume)
     file = find_recipe(file)
     resolved = load_recipe(file, changes or [])
     choose_waiting()
+    if memory:
+        resolved = _fitted(resolved, file, memory)
     if dry_run:
         from cohort.train.plan import check_names
         from cohort.train.profile import steps_to_profile
@@ -112,6 +123,22 @@ def train(
         accept_changes=accept_changes,
     )
     typer.echo(folder)
+
+
+def _fitted(recipe: Recipe, file: Path, memory: str) -> Recipe:
+    """The recipe with settings that fit into so much memory; what was chosen goes to stderr."""
+    from cohort.train.fit import parse_memory, plan_recipe
+    from cohort.train.machine import this_device
+
+    planned = plan_recipe(
+        recipe,
+        base=file.parent.resolve(),
+        machine=this_device(recipe.threads),
+        memory=parse_memory(memory),
+    )
+    for why in planned.chosen:
+        typer.echo(f"chosen, so that it fits: {why}", err=True)
+    return planned.recipe
 
 
 def evaluate(
@@ -149,25 +176,40 @@ def evaluate(
     print_json(summary) if as_json else print_table(summary)
 
 
-def sample(
+def synthesize(
     model: Model,
-    prompt: Annotated[str, typer.Argument(help="The prompt, as text.")],
-    count: Annotated[int, typer.Option(help="How many answers.", min=1)] = 1,
-    temperature: Annotated[float, typer.Option(help="0 is greedy.", min=0.0)] = 1.0,
+    problems: Annotated[str, typer.Option(help="A task, a file, or file.py:function.")],
+    reward: Annotated[str, typer.Option(help="The reward that says what is right.")],
+    rollouts: Annotated[int, typer.Option(help="Sampled answers per problem.", min=1)] = 8,
     max_new_tokens: MaxNewTokens = 256,
-    seed: Annotated[int, typer.Option(help="Equal seeds give equal answers.", min=0)] = 1,
+    changes: Set = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Sample answers to one prompt; prints one after the other."""
-    choose_waiting()
-    from cohort.train.sample_model import sample_model
+    """Make one answer out of several to held-out problems, beside the rules that pick one of them.
 
-    answers = sample_model(
-        model,
-        prompt,
-        count=count,
-        temperature=temperature,
-        max_new_tokens=max_new_tokens,
-        seed=seed,
-    )
-    for answer in answers:
-        typer.echo(answer)
+    Compute as Teacher at inference. How the model is asked: --set stage.0.teacher.shown=answer.
+    """
+    from cohort.config.load import read_recipe
+    from cohort.config.overrides import apply_overrides
+
+    stage = {
+        "kind": "select",
+        "problems": problems,
+        "rewards": {"agrees": 1.0},
+        "teacher": {"reference": "synthesis"},
+        "steps": 1,
+        "rollouts_per_prompt": rollouts,
+        "max_new_tokens": max_new_tokens,
+    }
+    data: dict[str, Any] = {"model": model, "stage": [stage]}
+    recipe = read_recipe(apply_overrides(data, changes or []), source="cohort synthesize")
+    choose_waiting()
+    from cohort.cli.printing import print_columns, print_json, print_table
+    from cohort.report.synthesis import columns_of
+    from cohort.train.synthesize_model import synthesize_model
+
+    summary = synthesize_model(recipe, base=Path.cwd(), reward=reward)
+    if as_json:
+        return print_json(summary)
+    print_columns(columns_of(summary))
+    print_table({name: value for name, value in summary.items() if name != "rules"})

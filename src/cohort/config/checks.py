@@ -15,6 +15,7 @@ from cohort.config.check_mix import check_mix, check_parts
 from cohort.config.check_pairs import check_pairs
 from cohort.config.check_references import check_references
 from cohort.config.check_reward_models import check_reward_models
+from cohort.config.check_teacher import check_teacher
 from cohort.config.lookup import shown
 from cohort.config.preferences import Preference, RewardModel
 from cohort.config.recipe import NewModel, Recipe
@@ -32,6 +33,7 @@ def check_recipe(recipe: Recipe) -> None:
     check_references(recipe)
     for number, stage in enumerate(recipe.stage):
         _check_stage(stage, f"stage.{number}")
+        check_teacher(stage, f"stage.{number}")
     check_reward_models(recipe)
     _check_new_model(recipe)
 

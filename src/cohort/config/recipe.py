@@ -66,6 +66,9 @@ class Model(Table):
     """A small model made on the spot instead."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """The precision of weights and arithmetic."""
+    recompute: bool = False
+    """Keep what goes into each layer alone for the gradient, and compute the rest a second time: less
+    memory, about a third more time to learn, the same numbers."""
     lora: LoRA | None = None
     """Train adapters instead of all weights; needs the extra `lora`."""
 

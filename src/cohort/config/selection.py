@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import field_validator
 
 from cohort.config.optimizer import Count
-from cohort.config.stages import Bounded, Conversing, PositiveInt, Temperature
+from cohort.config.stages import Bounded, PositiveInt, Taught, Temperature
 
 
-class Select(Conversing):
+class Select(Taught):
     """Sample, score, filter, and keep as a data set that later stages name as `stage:NAME`.
 
     What is kept is `stages/NAME/kept.jsonl` in the run's folder: a line for each answer with its prompt,

@@ -17,6 +17,7 @@ from cohort.config.environments import Environment
 from cohort.config.optimizer import MOST as MOST
 from cohort.config.optimizer import Count, Fraction
 from cohort.config.optimizer import Optimizer as Optimizer
+from cohort.config.teacher import Teacher
 
 PositiveInt = Annotated[int, Field(ge=1, le=MOST)]
 Bounded = Annotated[float, Field(ge=-MOST, le=MOST)]
@@ -27,8 +28,8 @@ class Problems(Table):
     """Where problems come from. `problems = "chain"` is short for `problems = { source = "chain" }`."""
 
     source: str = ""
-    """A built-in task (`calculator`, `chain`, `countdown`, `greetings`, `orchestrator`, `sums`,
-    `tau2-mock`, `toolscale`), a .jsonl, .csv or .parquet file, the first two also with .gz behind,
+    """A built-in task (`calculator`, `chain`, `countdown`, `greetings`, `orchestrator`, `slips`,
+    `sums`, `tau2-mock`, `toolscale`), a .jsonl, .csv or .parquet file, the first two also with .gz behind,
     `hub:owner/name` for a data set of the hub (extra `data`),
     `reasoning-gym:TASK` (extra `reasoning-gym`), `file.py:function`, or `stage:NAME` for what an earlier
     stage `select` kept."""
@@ -197,12 +198,22 @@ class Sampled(Stage):
     """The share of a step's answers for which a reward function may fail; more of them end the run."""
     max_new_tokens: PositiveInt = 256
     """The most tokens an answer may have."""
+    stop: list[str] = []
+    """Texts that end an answer, or a turn of a conversation, when it has said one of them; it stays in the
+    answer. End-of-sequence tokens end it in any case."""
     slots: Count = 0
     """How many answers are sampled side by side; changes memory and speed, never an answer. 0: as suits
     the device: 64 on a CPU, 256 on a GPU."""
     compile_decoding: bool = False
     """Let torch compile the attention of decode steps, where they have fixed shapes; the metric
     `sampling/warmup_seconds` says what that takes."""
+
+    @field_validator("stop")
+    @classmethod
+    def _stop_at_something(cls, value: list[str]) -> list[str]:
+        if "" in value:
+            raise ValueError("stop holds an empty text, which every answer has said at once")
+        return value
 
     @field_validator("rewards", mode="before")
     @classmethod
@@ -222,6 +233,19 @@ class Conversing(Sampled):
     @classmethod
     def _environment_by_name(cls, value: object) -> object:
         return _as_table(value, "name")
+
+
+class Taught(Conversing):
+    """A stage that may do without labels."""
+
+    teacher: Teacher | None = None
+    """What stands for a label where there is none: `teacher = "synthesis"`, `"majority"`, or a table. With
+    one the stage is free of labels, and its rewards are `agrees` or `rubric`, and such as read none."""
+
+    @field_validator("teacher", mode="before")
+    @classmethod
+    def _teacher_by_reference(cls, value: object) -> object:
+        return _as_table(value, "reference")
 
 
 class Trained(Stage):
@@ -249,7 +273,7 @@ class Supervised(Trained):
     """The optimizer of this stage; it starts fresh."""
 
 
-class Reinforce(Conversing, Trained):
+class Reinforce(Taught, Trained):
     """Group relative policy optimization: sample groups, score them, follow the better answers."""
 
     kind: Literal["reinforce"]

@@ -104,15 +104,28 @@ class Store:
     def close(self, *, sealed: bool = False) -> None:
         """Fold the write-ahead log into the file and close it.
 
-        sealed: nothing more will be written, and run.db is the only file from then on.
+        sealed: nothing more will be written, and run.db is the only file from then on; but where somebody
+        reads it without a pause, its log stays beside it, and both together are the run.
         """
         try:
             with refusing_database():
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                if sealed:
-                    self._db.execute("PRAGMA journal_mode = DELETE")
+            if sealed:
+                self._seal()
         finally:
             self._db.close()
+
+    def _seal(self) -> None:
+        """Do away with the log, for which SQLite needs the file alone: try it for a second."""
+        self._db.execute("PRAGMA busy_timeout = 0")
+        for _ in range(20):
+            try:
+                self._db.execute("PRAGMA journal_mode = DELETE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise _refusal(error) from error
+                time.sleep(0.05)
 
     def set_fact(self, name: str, value: object) -> None:
         """Keep one fact about the run (versions, status), as JSON."""

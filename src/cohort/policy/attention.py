@@ -5,14 +5,18 @@ layers see one packed row `[1, T]`, and only here is it known which token may lo
 layout says so; training uses `Packed`, the sampler brings its own.
 
 On the CPU the tokens of prompts and of answers are gathered into padded blocks, attended with
-`scaled_dot_product_attention`, and put back. Refused: soft caps, sinks, and dropout.
+`scaled_dot_product_attention`, and put back. What bends its scores (soft caps, sinks) is computed
+score by score. Refused: dropout.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -22,10 +26,15 @@ from transformers import AttentionInterface
 
 from cohort.data.packing import Row
 from cohort.errors import ModelError
+from cohort.policy.bent import Bent, bent_attention, same_width
 from cohort.policy.flex import NARROWEST, Flex
 from cohort.policy.shared import Sharing
 
 NAME = "cohort"
+OPTION = "cohort_layout"
+"""What the layout is called on its way through a model's layers."""
+
+_current: ContextVar[Layout | None] = ContextVar(OPTION, default=None)
 
 
 class Layout(Protocol):
@@ -62,6 +71,17 @@ class WholeLayout(Layout, Protocol):
         """[T, d], [T] -> [T, d]."""
 
 
+@contextmanager
+def laid_out(layout: Layout) -> Iterator[dict[str, Layout]]:
+    """The option that tells a model's layers of a layout; for those that do not hand it on to their
+    attention, it is known to this thread as well."""
+    before = _current.set(layout)
+    try:
+        yield {OPTION: layout}
+    finally:
+        _current.reset(before)
+
+
 def install() -> None:
     """Make the hook known to transformers under its name; doing it twice changes nothing."""
     AttentionInterface.register(NAME, _hook)
@@ -75,26 +95,32 @@ def _hook(
     attention_mask: Tensor | None,
     **options: object,
 ) -> tuple[Tensor, None]:
-    """What every attention layer calls: tensors [1, H, T, D] in, [1, T, H, D] out."""
-    layout = options.get("cohort_layout")
+    """What every attention layer calls: tensors [1, H, T, D] in, [1, T, H, D] out.
+
+    Layouts of models that are not written out are told of `bent` scores; no others have any.
+    """
+    layout: Any = options.get(OPTION) or _current.get()
     if layout is None:
         raise ModelError(
             "this model's attention is in Cohort's hands and was called without a layout",
             "load the saved folder with AutoModelForCausalLM to use it on its own",
         )
-    refused = [k for k in ("softcap", "s_aux", "dropout") if options.get(k)]
-    if refused:
-        raise ModelError(f"the attention of this model has {refused[0]}, which is not supported")
+    if options.get("dropout"):
+        raise ModelError("the attention of this model has dropout, which is not supported")
+    width = value.shape[-1]
     scale = options.get("scaling") or 1.0 / math.sqrt(query.shape[-1])
-    out = layout.attend(  # type: ignore[attr-defined]  # a Layout, passed through the model
+    bent = Bent.of(options.get("softcap"), options.get("s_aux"))
+    query, key, value = same_width(query, key, value)
+    out = layout.attend(
         module.layer_idx,
         query[0].transpose(0, 1),
         key[0].transpose(0, 1),
         value[0].transpose(0, 1),
         scale=scale,
         window=options.get("sliding_window") or 0,
+        **({} if bent is None else {"bent": bent}),
     )
-    return out.unsqueeze(0), None
+    return out[..., :width].unsqueeze(0), None
 
 
 class Packed:
@@ -111,16 +137,24 @@ class Packed:
         self._masked: _Masked | None = None
 
     def attend(
-        self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, scale: float, window: int
+        self,
+        layer: int,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        *,
+        scale: float,
+        window: int,
+        bent: Bent | None = None,
     ) -> Tensor:
         """See Layout. Keys of a prompt are copied to its answers where that cannot be avoided only."""
-        if self._sharing is not None and not 0 < window < self.longest:
+        if bent is None and self._sharing is not None and not 0 < window < self.longest:
             return self._sharing.attend(query, key, value, scale=scale)
-        if self._flex is not None and query.shape[-1] >= NARROWEST:
+        if bent is None and self._flex is not None and query.shape[-1] >= NARROWEST:
             return self._flex.attend(query, key, value, scale=scale, window=window)
         if self._masked is None:
             self._masked = _Masked(self._row, self.prefix, self._device)
-        return self._masked.attend(query, key, value, scale=scale, window=window)
+        return self._masked.attend(query, key, value, scale=scale, window=window, bent=bent)
 
 
 class _Masked:
@@ -142,7 +176,14 @@ class _Masked:
         self._back = torch.from_numpy(back).to(device)
 
     def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, *, scale: float, window: int
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        *,
+        scale: float,
+        window: int,
+        bent: Bent | None,
     ) -> Tensor:
         """See Layout."""
         prefix_key, prefix_value = self.prefix.take(key), self.prefix.take(value)
@@ -153,6 +194,7 @@ class _Masked:
                 prefix_value,
                 mask=self._causal.within(window),
                 scale=scale,
+                bent=bent,
             )
         ]
         if self._suffix is not None:
@@ -165,6 +207,7 @@ class _Masked:
                     values,
                     mask=self._mask.within(window),
                     scale=scale,
+                    bent=bent,
                 )
             )
         flat = torch.cat([r.transpose(1, 2).flatten(0, 1) for r in rows])
@@ -228,8 +271,16 @@ class _SuffixMask:
 
 
 def _attend(
-    query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | None, scale: float
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    mask: Tensor | None,
+    scale: float,
+    bent: Bent | None,
 ) -> Tensor:
+    if bent is not None:
+        return bent_attention(query, key, value, mask=mask, scale=scale, bent=bent)
     return scaled_dot_product_attention(
         query,
         key,

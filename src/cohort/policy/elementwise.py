@@ -59,36 +59,45 @@ class _RMSNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
         x = x.contiguous()
-        ctx.native = native.suits(x, weight)
-        if ctx.native:
-            rows, narrow = x.numel() // len(weight), x.dtype == torch.bfloat16
-            out, inverse = torch.empty_like(x), x.new_empty(rows, dtype=torch.float32)
-            native.call("rms_norm", x, weight, out, inverse, rows, len(weight), epsilon, narrow)
-        else:
-            wide = _wide(x)
-            inverse = wide.square().mean(-1, keepdim=True).add_(epsilon).rsqrt_()
-            out = (wide * inverse).mul_(weight).to(x.dtype)
+        out, inverse = normed(x, weight, epsilon)
         ctx.save_for_backward(x, weight, inverse)
         return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (gradient,) = gradients
-        x, weight, inverse = ctx.saved_tensors
-        if ctx.native:
-            narrow, gradient = x.dtype == torch.bfloat16, gradient.contiguous()
-            of_x, of_weight = torch.empty_like(x), torch.zeros_like(weight, dtype=torch.float32)
-            native.call(
-                "rms_norm_backward", gradient, x, weight, inverse, of_x, of_weight,
-                len(inverse), len(weight), narrow,
-            )  # fmt: skip
-            return of_x, of_weight.to(weight.dtype), None
-        gradient, unit = _wide(gradient), _wide(x) * inverse
-        of_weight = (gradient * unit).flatten(0, -2).sum(0)
-        scaled = gradient * weight
-        along = (scaled * unit).mean(-1, keepdim=True)
-        of_x = scaled.addcmul_(unit, along, value=-1.0).mul_(inverse)
-        return of_x.to(x.dtype), of_weight.to(weight.dtype), None
+        return *normed_backward(gradients[0], *ctx.saved_tensors), None
+
+
+def normed(x: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    """What `rms_norm` says of a contiguous x, and 1 / sqrt(mean(x^2) + epsilon) of each of its rows."""
+    if native.suits(x, weight):
+        rows, narrow = x.numel() // len(weight), x.dtype == torch.bfloat16
+        out, inverse = torch.empty_like(x), x.new_empty(rows, dtype=torch.float32)
+        native.call("rms_norm", x, weight, out, inverse, rows, len(weight), epsilon, narrow)
+        return out, inverse
+    wide = _wide(x)
+    inverse = wide.square().mean(-1, keepdim=True).add_(epsilon).rsqrt_()
+    return (wide * inverse).mul_(weight).to(x.dtype), inverse
+
+
+def normed_backward(
+    gradient: Tensor, x: Tensor, weight: Tensor, inverse: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The gradients of `normed`'s input and of its weight."""
+    if native.suits(x, weight):
+        narrow, gradient = x.dtype == torch.bfloat16, gradient.contiguous()
+        of_x, of_weight = torch.empty_like(x), torch.zeros_like(weight, dtype=torch.float32)
+        native.call(
+            "rms_norm_backward", gradient, x, weight, inverse, of_x, of_weight,
+            len(inverse), len(weight), narrow,
+        )  # fmt: skip
+        return of_x, of_weight.to(weight.dtype)
+    gradient, unit = _wide(gradient), _wide(x) * inverse
+    of_weight = (gradient * unit).flatten(0, -2).sum(0)
+    scaled = gradient * weight
+    along = (scaled * unit).mean(-1, keepdim=True)
+    of_x = scaled.addcmul_(unit, along, value=-1.0).mul_(inverse)
+    return of_x.to(x.dtype), of_weight.to(weight.dtype)
 
 
 def _wide(x: Tensor) -> Tensor:
@@ -97,12 +106,6 @@ def _wide(x: Tensor) -> Tensor:
 
 def gated(x: Tensor) -> Tensor:
     """SwiGLU's middle: [T, 2f], gate and up side by side -> silu(gate) * up, [T, f]."""
-    if torch.is_grad_enabled():
-        return cast(Callable[..., Tensor], _Gated.apply)(x)
-    return _gated(x)
-
-
-def _gated(x: Tensor) -> Tensor:
     rows, width = x.shape[0], x.shape[1] // 2
     if native.suits(x):
         out = x.new_empty(rows, width)
@@ -112,27 +115,16 @@ def _gated(x: Tensor) -> Tensor:
     return silu(gate).mul_(up)
 
 
-class _Gated(torch.autograd.Function):
-    """Kept for the gradient: the input alone."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return _gated(x)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
-        (gradient,) = gradients
-        (x,) = ctx.saved_tensors
-        out = torch.empty_like(x)
-        gradient = gradient.contiguous()
-        if native.suits(x, gradient):
-            rows, width = gradient.shape
-            narrow = x.dtype == torch.bfloat16
-            native.call("gated_backward", gradient, x, out, rows, width, narrow)
-            return (out,)
-        gate, up = x.chunk(2, dim=-1)
-        of_gate, of_up = out.chunk(2, dim=-1)
-        torch.mul(silu(gate), gradient, out=of_up)
-        of_gate.copy_(torch.ops.aten.silu_backward(gradient * up, gate))
-        return (out,)
+def gated_backward(gradient: Tensor, x: Tensor) -> Tensor:
+    """The gradient of `gated`'s input: [T, f], [T, 2f] -> [T, 2f]."""
+    out, gradient = torch.empty_like(x), gradient.contiguous()
+    if native.suits(x, gradient):
+        rows, width = gradient.shape
+        narrow = x.dtype == torch.bfloat16
+        native.call("gated_backward", gradient, x, out, rows, width, narrow)
+        return out
+    gate, up = x.chunk(2, dim=-1)
+    of_gate, of_up = out.chunk(2, dim=-1)
+    torch.mul(silu(gate), gradient, out=of_up)
+    of_gate.copy_(torch.ops.aten.silu_backward(gradient * up, gate))
+    return out

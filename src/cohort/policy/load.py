@@ -1,8 +1,8 @@
 """Loading a policy from a Hugging Face folder or hub name, and saving it as one.
 
 Refused before anything is trained: a folder without a model, a tokenizer without an end or larger
-than the model, layers that cannot share a prompt, and any architecture whose log-probabilities
-in Cohort's rows differ from those of its own forward pass.
+than the model, and what is no causal language model. An architecture whose log-probabilities in packed
+rows differ from those of its own forward pass, or whose layers carry a state, has plain rows.
 """
 
 from __future__ import annotations
@@ -28,12 +28,16 @@ from cohort.policy.adapters import (
 )
 from cohort.policy.new import new_model, new_tokenizer
 from cohort.policy.plain_json import shown
-from cohort.policy.policy import Policy, embeddings
-from cohort.policy.pretrained import by_library, pretrained
+from cohort.policy.policy import Policy, embeddings, vocabulary_of
+from cohort.policy.pretrained import by_library, pretrained, settle
 from cohort.policy.probe import probe
 
-UNSHAREABLE = ("linear_attention", "mamba", "recurrent", "conv")
-"""Layer types that carry a state along the row, and so cannot share a prompt between answers."""
+SHAREABLE = ("full_attention", "sliding_attention")
+"""Layer types that can share a prompt between answers; others carry a state along the row, or attend to
+chunks of it."""
+
+OWN = "eager"
+"""Of transformers' kinds of attention the one in which every model does all that it does."""
 
 TRIED_TOKENS = 512
 """Byte-level vocabularies begin with 256 single bytes, not all of them text alone."""
@@ -51,6 +55,8 @@ def load_policy(options: Model, *, vocabulary: list[str], seed: int) -> Policy:
         adapt(model, options.lora, seed=seed)
     model = model.to(getattr(torch, options.dtype))
     policy = take_over(model, tokenizer, made_here=options.new is not None)
+    if options.recompute:
+        policy.recompute()
     policy.saved_merged = options.lora is not None and (options.lora.merge or policy.made_here)
     return policy
 
@@ -58,19 +64,25 @@ def load_policy(options: Model, *, vocabulary: list[str], seed: int) -> Policy:
 def take_over(model: PreTrainedModel, tokenizer: Any, *, made_here: bool = False) -> Policy:
     """Put a loaded model into Cohort's hands, after checking that it can be trained as it is."""
     by_library(tokenizer.name_or_path, lambda: _check_tokenizer(model, tokenizer))
-    unshareable = [t for t in getattr(model.config, "layer_types", None) or () if t in UNSHAREABLE]
-    if unshareable:
-        raise ModelError(
-            f"{type(model).__name__} has {unshareable[0]} layers, which cannot share a prompt",
-            "use a model whose layers are attention layers",
-        )
-    expected = probe(model)
-    attention.install()
-    model.set_attn_implementation(attention.NAME)
+    settle(model)
     model.eval()  # dropout off: the policy that is trained is the one that samples
-    policy = Policy(model, tokenizer, made_here=made_here)
+    _attend(model, OWN)
+    expected = probe(model, vocabulary_of(model, tokenizer))
+    expected.check_causal(model)
+    attention.install()
+    reason = _unshareable(model)
+    if not reason:
+        _attend(model, attention.NAME)
+        policy = Policy(model, tokenizer, made_here=made_here)
+        try:
+            expected.compare(policy)
+        except ModelError as error:
+            reason = error.message
+            _attend(model, OWN)
+    if reason:
+        policy = Policy(model, tokenizer, made_here=made_here, plain=reason)
+        expected.compare(policy)
     _check_template(policy)
-    expected.compare(policy)
     return policy
 
 
@@ -97,6 +109,31 @@ def saved_tensors(policy: Policy) -> dict[str, Tensor]:
     return dict(whole(policy).state_dict())
 
 
+def _attend(model: PreTrainedModel, how: str) -> None:
+    if model.config._attn_implementation != how:
+        model.set_attn_implementation(how)
+
+
+def _unshareable(model: PreTrainedModel) -> str:
+    """Why answers cannot share the prompt that they stand behind in a model's layers; empty for no reason.
+
+    Raises ModelError for a model that has no decoder to be found.
+    """
+    name = type(model).__name__
+    if model.base_model is model:
+        raise ModelError(f"{name} has no decoder below its head to be found")
+    if getattr(model.config, "rescale_every", 0):
+        raise ModelError(
+            f"{name} rescales its own weights while it is evaluated",
+            'set "rescale_every" to 0 in its config.json',
+        )
+    kinds = getattr(model.config.get_text_config(), "layer_types", None) or ()
+    odd = next((kind for kind in kinds if kind not in SHAREABLE), "")
+    if odd or getattr(model, "_is_stateful", False):
+        return f"{name} has {odd or 'recurrent'} layers, which cannot share a prompt"
+    return ""
+
+
 def _check_tokenizer(model: PreTrainedModel, tokenizer: Any) -> None:
     rows = embeddings(model).shape[0]
     if len(tokenizer) > rows:
@@ -110,17 +147,24 @@ def _check_tokenizer(model: PreTrainedModel, tokenizer: Any) -> None:
             f"the tokenizer's highest id is {highest} and the model has {rows} embeddings",
             "use the tokenizer that belongs to the model",
         )
-    if tokenizer.eos_token_id is None:
+    find_end(model, tokenizer)
+    _check_round_trip(tokenizer)
+
+
+def find_end(model: PreTrainedModel, tokenizer: Any) -> None:
+    """That an answer can end: where the tokenizer names no such token, the model's own may do."""
+    if tokenizer.eos_token_id is not None:
+        return
+    named = getattr(model.generation_config, "eos_token_id", None)
+    named = model.config.get_text_config().eos_token_id if named is None else named
+    first = named[0] if isinstance(named, list) and named else named
+    token = tokenizer.convert_ids_to_tokens(first) if isinstance(first, int) else None
+    if not isinstance(token, str):
         raise ModelError(
             "the tokenizer has no end-of-sequence token: no answer could ever end",
             'add "eos_token" to tokenizer_config.json',
         )
-    if tokenizer.pad_token_id is None:
-        raise ModelError(
-            "the tokenizer has no pad token",
-            'add "pad_token" to tokenizer_config.json; the end-of-sequence token will do',
-        )
-    _check_round_trip(tokenizer)
+    tokenizer.eos_token = token
 
 
 def _check_round_trip(tokenizer: Any) -> None:

@@ -21,11 +21,13 @@ from cohort.data.packing import Row
 from cohort.data.records import Problem
 from cohort.errors import DataError, ModelError
 from cohort.policy import native
-from cohort.policy.attention import Heads, Layout, Packed
+from cohort.policy.attention import Heads, Layout, Packed, laid_out
 from cohort.policy.bounded import Chats
-from cohort.policy.head import token_logprobs
+from cohort.policy.head import Shaped, token_logprobs
 from cohort.policy.panels import Panels
+from cohort.policy.plain import plain_states
 from cohort.policy.products import Weights, packed, product
+from cohort.policy.recompute import recompute_layers
 from cohort.policy.trunk import Trunk, trunk_of
 from cohort.policy.turns import Turns
 
@@ -36,7 +38,11 @@ ROW_TOKENS = {"cpu": 2048}
 class Policy:
     """A causal language model whose attention goes through Cohort's layouts."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: Any, *, made_here: bool = False) -> None:
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: Any, *, made_here: bool = False, plain: str = ""
+    ) -> None:
+        self.plain = plain
+        """Why answers do not share their prompt in this model; empty where they do."""
         self.model = model
         self.tokenizer = tokenizer
         self.made_here = made_here
@@ -51,6 +57,8 @@ class Policy:
         """Token ids that end an answer."""
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
         """The longest sequence the model can hold, in tokens."""
+        self.vocabulary = vocabulary_of(model, tokenizer)
+        """Tokens that there are: rows of the head beyond them are padding, and never sampled."""
         self.kept: dict[object, object] = {}
         """What its users keep from one time to the next, by their own keys: memory, recorded steps."""
 
@@ -62,7 +70,8 @@ class Policy:
     @model.setter
     def model(self, model: PreTrainedModel) -> None:
         self._model = model
-        self._trunk = trunk_of(model)
+        self._trunk = None if self.plain else trunk_of(model)
+        self._shaped = Shaped.of(model.config.get_text_config())
         self._head: Weights | None = None
 
     @functools.cached_property
@@ -78,9 +87,12 @@ class Policy:
 
     @property
     def head(self) -> tuple[Tensor, Tensor | None]:
-        """The output projection: weight [V, d] and bias [V] or None."""
+        """The output projection of the tokens that there are: weight [V, d] and bias [V] or None."""
         layer = self.model.get_output_embeddings()
-        return layer.weight, getattr(layer, "bias", None)
+        weight, bias = layer.weight, getattr(layer, "bias", None)
+        if len(weight) == self.vocabulary:
+            return weight, bias
+        return weight[: self.vocabulary], None if bias is None else bias[: self.vocabulary]
 
     @contextmanager
     def packed(self) -> Iterator[None]:
@@ -98,11 +110,21 @@ class Policy:
     def logits(self, hidden: Tensor) -> Tensor:
         """Of every token after these hidden states, not to be differentiated: [B, d] -> [B, V]."""
         weight, bias = self.head
-        return (
-            product(hidden, weight, bias)
-            if self._head is None
-            else self._head.product(hidden, bias)
-        )
+        if self._head is None:
+            return self._shaped(product(hidden, weight, bias))
+        return self._shaped(self._head.product(hidden, bias))
+
+    def recompute(self) -> None:
+        """From here on keep less for gradients, and compute it a second time."""
+        if self._trunk is not None:
+            self._trunk.recompute = True
+        else:
+            recompute_layers(self.model)
+
+    @property
+    def written_out(self) -> bool:
+        """Whether the layers are Cohort's own, on the model's weights."""
+        return self._trunk is not None
 
     @property
     def steps_have_fixed_shapes(self) -> bool:
@@ -142,11 +164,14 @@ class Policy:
     def states(self, row: Row) -> Tensor:
         """The hidden state that each of a row's sampled tokens is predicted from: [S, d]."""
         device = self.device
-        hidden = self.hidden(
-            torch.from_numpy(row.tokens).to(device),
-            torch.from_numpy(row.positions).to(device),
-            Packed(row, device),
-        )
+        if self.plain:
+            hidden = plain_states(self.model, row, device)
+        else:
+            hidden = self.hidden(
+                torch.from_numpy(row.tokens).to(device),
+                torch.from_numpy(row.positions).to(device),
+                Packed(row, device),
+            )
         return hidden.index_select(0, torch.from_numpy(row.predictor).to(device))
 
     def logprobs_from(
@@ -154,7 +179,9 @@ class Policy:
     ) -> tuple[Tensor, Tensor]:
         """`logprobs`, given what `states` said of the row."""
         sampled = torch.from_numpy(row.sampled).to(self.device)
-        return token_logprobs(states, *self.head, sampled, temperature=temperature)
+        return token_logprobs(
+            states, *self.head, sampled, temperature=temperature, shaped=self._shaped
+        )
 
     def prompt_tokens(self, problem: Problem) -> NDArray[np.int32]:
         """The prompt as the policy sees it; chats go through the tokenizer's own template, and no text of
@@ -209,12 +236,10 @@ def hidden_states(
     """The last hidden state of every token of one row, by the trunk where there is one: [T, d]."""
     if trunk is not None:
         return trunk.hidden(tokens, positions, layout)
-    out = model.base_model(
-        input_ids=tokens[None],
-        position_ids=positions[None],
-        use_cache=False,
-        cohort_layout=layout,
-    )
+    with laid_out(layout) as told:
+        out = model.base_model(
+            input_ids=tokens[None], position_ids=positions[None], use_cache=False, **told
+        )
     return cast(Tensor, out.last_hidden_state[0])
 
 
@@ -223,6 +248,11 @@ def embeddings(model: PreTrainedModel) -> Tensor:
     weight = model.get_input_embeddings().weight
     assert isinstance(weight, Tensor), f"{type(model).__name__} has no embedding matrix"
     return weight
+
+
+def vocabulary_of(model: PreTrainedModel, tokenizer: Any) -> int:
+    """One more than the tokenizer's highest id; the model's rows, where it has no more of them."""
+    return min(len(embeddings(model)), 1 + max(tokenizer.get_vocab().values()))
 
 
 def _end_tokens(model: PreTrainedModel, tokenizer: Any) -> set[int]:

@@ -29,6 +29,8 @@ FETCHED = ["*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "model*.sa
 """Of a name on the hub; no pickles, and no code."""
 HERE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 BELONGS = "use the config.json that belongs to the weights"
+ALIGNMENT = 64
+"""Bytes; torch lays every tensor of its own out so."""
 SLACK = 4_000_000
 """Numbers that a model may have beside its weights: tables of positions, masks."""
 
@@ -51,6 +53,17 @@ def pretrained(path: str) -> tuple[PreTrainedModel, Any]:
     return model, tokenizer
 
 
+def settle(model: PreTrainedModel) -> None:
+    """Move weights that do not begin where torch's own memory does.
+
+    In a mapped file they begin at any multiple of 8 bytes, by the length of its header, and MKL rounds
+    some products otherwise there: the same weights, saved and loaded, would not say the same.
+    """
+    for parameter in model.parameters():
+        if parameter.data_ptr() % ALIGNMENT:
+            parameter.data = parameter.data.clone()
+
+
 def _with_adapters(folder: Path) -> tuple[PreTrainedModel, Any]:
     """The model that an adapter folder is for, with the adapters in its weights."""
     model, tokenizer = pretrained(_base(folder))
@@ -67,6 +80,20 @@ def _base(folder: Path) -> str:
             "merge those first: lora.merge in the recipe",
         )
     return base
+
+
+def described(path: str) -> tuple[Any, Any]:
+    """The configuration and the tokenizer of a model whose weights are not read, and need not be there."""
+    if os.path.exists(path) or not _is_hub_name(path):
+        folder = _folder(path)
+        return (
+            described(_base(folder))
+            if is_adapter_folder(folder)
+            else _without_weights(path, folder)
+        )
+    given: dict[str, Any] = {"trust_remote_code": False}
+    config = by_library(path, lambda: AutoConfig.from_pretrained(path, **given))
+    return config, by_library(path, lambda: AutoTokenizer.from_pretrained(path, **given))
 
 
 def check_pretrained(path: str) -> None:
@@ -87,6 +114,11 @@ def _without_weights(path: str, folder: Path) -> tuple[Any, Any]:
     if (folder / TOKENIZER).exists():
         try_tokenizer(folder / TOKENIZER)
     config = by_library(path, lambda: AutoConfig.from_pretrained(folder, **HERE))
+    if getattr(config, "is_encoder_decoder", False):
+        raise ModelError(
+            f"{path!r} is an encoder-decoder ({config.model_type}), which is not a causal language model",
+            "use a decoder-only model",
+        )
     _check_described(path, config, weights)
     return config, by_library(path, lambda: AutoTokenizer.from_pretrained(folder, **HERE))
 

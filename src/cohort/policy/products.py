@@ -125,7 +125,7 @@ class Weights:
         if torch.is_grad_enabled():
             return cast(Callable[..., Tensor], _Added.apply)(stream, x, self.plain)
         if self._packed is None or not _large(x, self.plain):
-            return _added(stream, x, self.plain)
+            return summed(stream, x, self.plain)
         if emulated(x):
             return _sum(stream.float(), x.float(), self._packed).to(x.dtype)
         return _sum(stream, x, self._packed)
@@ -143,9 +143,10 @@ def packed(weights: Sequence[Weights]) -> Iterator[None]:
             one.unpack()
 
 
-def _added(stream: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+def summed(stream: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """stream + x W^T, not to be differentiated: [T, n], [T, d], [n, d] -> [T, n]."""
     if emulated(x):
-        return _added(stream.float(), x.float(), weight.float()).to(x.dtype)
+        return summed(stream.float(), x.float(), weight.float()).to(x.dtype)
     if _worthwhile(x, weight):
         return _sum(stream, x, weight)
     return torch.addmm(stream, x, weight.t())
@@ -155,7 +156,7 @@ class _Added(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, stream: Tensor, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return _added(stream, x, weight)
+        return summed(stream, x, weight)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:

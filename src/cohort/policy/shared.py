@@ -154,7 +154,8 @@ class _Compiled(torch.autograd.Function):
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, families: _Families, scale: float
     ) -> Tensor:
         ctx.dtype = query.dtype
-        query, key, value = query.float(), key.float(), value.float()
+        # The values are a slice of the layer's joint projection, all of which would be kept with them.
+        query, key, value = query.float(), key.float(), value.float().contiguous()
         out = query.new_empty(query.shape)
         total = query.new_empty(query.shape[:2])
         _row_attention(query, key, value, families, scale, out, total, None)

@@ -28,7 +28,9 @@ from transformers.models.qwen3 import modeling_qwen3 as qwen3
 from cohort.policy.attention import Heads, Layout, WholeLayout
 from cohort.policy.elementwise import gated, rms_norm, rotate
 from cohort.policy.panels import LayerPanels, Panels, laid_out
-from cohort.policy.products import Weights, outer, product
+from cohort.policy.products import Weights
+from cohort.policy.recompute import recomputed
+from cohort.policy.selective import gate_into, joint_after_norm
 
 MISTRAL = (
     mistral.MistralForCausalLM,
@@ -59,18 +61,18 @@ class Joint:
     def __init__(self, layers: Sequence[nn.Linear]) -> None:
         self.weights = [layer.weight for layer in layers]
         self.biases = [layer.bias for layer in layers if layer.bias is not None]
-        self.rows = [weight.shape[0] for weight in self.weights]
         self.joined = Weights(_beside(self.weights))
         self.bias = _beside(self.biases) if self.biases else None
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """[T, d] -> [T, sum of rows]."""
+    def after_norm(self, x: Tensor, norm: Tensor, epsilon: float) -> Tensor:
+        """What all say of `rms_norm(x)`: [T, d] -> [T, sum of rows]."""
         moved = self.weights[0].data_ptr() != self.joined.plain.data_ptr()
         assert not moved, "the model's weights were moved: give it to the policy again"
         if not torch.is_grad_enabled():
-            return self.joined.product(x, self.bias)
-        apply = cast(Callable[..., Tensor], _JointLinear.apply)
-        return apply(x, self.joined.plain, self.bias, self.rows, *self.weights, *self.biases)
+            return self.joined.product(rms_norm(x, norm, epsilon), self.bias)
+        return joint_after_norm(
+            x, (norm, epsilon), (self.joined.plain, self.bias), (self.weights, self.biases)
+        )
 
 
 def _beside(parameters: Sequence[Tensor]) -> Tensor:
@@ -89,31 +91,6 @@ def _beside(parameters: Sequence[Tensor]) -> Tensor:
     ):
         parameter.data = part
     return joined
-
-
-class _JointLinear(torch.autograd.Function):
-    """x W^T + b for all layers at once; the gradient of each is its slice of one product."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        rows: list[int],
-        *parameters: Tensor,
-    ) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.rows, ctx.biased = rows, bias is not None
-        return product(x, weight, bias)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        (gradient,) = gradients
-        x, weight = ctx.saved_tensors
-        of_weight = outer(gradient, x).split(ctx.rows)
-        of_bias = gradient.sum(0).split(ctx.rows) if ctx.biased else ()
-        return product(gradient, weight.t()), None, None, None, *of_weight, *of_bias
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +125,8 @@ class Trunk:
         self._layers = [_layer(layer, shape, everywhere) for layer in base.layers]
         self.window = min((layer.window for layer in self._layers if layer.window), default=0)
         """The shortest sliding window of a layer; 0: none has one."""
+        self.recompute = False
+        """Keep what goes into a layer alone for its gradient, and go through it once more then."""
 
     def hidden(self, tokens: Tensor, positions: Tensor, layout: Layout) -> Tensor:
         """The last hidden state of every token of one row: [T], [T] -> [T, d]."""
@@ -157,12 +136,19 @@ class Trunk:
             return cast(WholeLayout, layout).step(x, positions)
         seen_by = self._attends(positions, layout, x)
         for number, layer in enumerate(self._layers):
-            mixed = layer.query_key_value(rms_norm(x, layer.before_attention, epsilon))
-            seen = seen_by(number, layer, mixed)
-            x = layer.output.added(x, seen.reshape(len(tokens), -1))
-            wide = layer.gate_up(rms_norm(x, layer.before_feed_forward, epsilon))
-            x = layer.down.added(x, gated(wide))
+            if self.recompute and torch.is_grad_enabled():
+                x = recomputed(self._through, number, layer, seen_by, x)
+            else:
+                x = self._through(number, layer, seen_by, x)
         return rms_norm(x, self._last_norm, epsilon)
+
+    def _through(self, number: int, layer: _Layer, seen_by: _Attend, x: Tensor) -> Tensor:
+        """One layer: [T, d] -> [T, d]."""
+        mixed = layer.query_key_value.after_norm(x, layer.before_attention, self._epsilon)
+        seen = seen_by(number, layer, mixed)
+        x = layer.output.added(x, seen.reshape(len(x), -1))
+        wide = layer.gate_up.after_norm(x, layer.before_feed_forward, self._epsilon)
+        return _gate_into(x, wide, layer.down)
 
     def _attends(self, positions: Tensor, layout: Layout, like: Tensor) -> _Attend:
         """What a layer's attention is: norms and rotation here, the rest in the layout."""
@@ -253,6 +239,12 @@ class Trunk:
                 wide = torch.empty(0, device=device)  # float32, whatever the weights are
                 tables = self._tables = _signed(*self._rotary(wide, every[None]))
         return tables
+
+
+def _gate_into(stream: Tensor, wide: Tensor, down: Weights) -> Tensor:
+    if torch.is_grad_enabled():
+        return gate_into(stream, wide, down.plain)
+    return down.added(stream, gated(wide))
 
 
 def trunk_of(model: PreTrainedModel) -> Trunk | None:

@@ -64,10 +64,15 @@ class Turns:
     def prompt(self, messages: Messages, of: str) -> Shown:
         """The prompt of an episode; `of` names it in a refusal.
 
+        A last turn of the assistant is how its answer begins: written as it is, control tokens too,
+        for it is the asking side's.
+
         Raises ModelError where the template does not render it, or leaves out a tool.
         """
-        marked = self._verbatim.marked(messages)
+        begun = len(messages) > 1 and messages[-1]["role"] == "assistant"
+        marked = self._verbatim.marked(messages[:-1] if begun else messages)
         text = self._chats.text(marked.messages, of, self._tools)
+        text += str(messages[-1]["content"]) if begun else ""
         for tool in self._tools:
             name = tool["function"]["name"]
             if name not in text:

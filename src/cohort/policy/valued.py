@@ -24,10 +24,12 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.utils import logging
 
 from cohort.data.packing import Family, Row, cut, pack
+from cohort.errors import ModelError
 from cohort.policy import attention
 from cohort.policy.attention import Packed
 from cohort.policy.load import whole
 from cohort.policy.policy import Policy, hidden_states
+from cohort.policy.pretrained import settle
 from cohort.policy.trunk import trunk_of
 
 Reads = Literal["sequence", "token"]
@@ -99,6 +101,11 @@ class Valued:
 
 def valued_from(policy: Policy, reads: Reads) -> Valued:
     """A model with the policy's layers, copied, and a head that says 0 of everything."""
+    if policy.plain:
+        raise ModelError(
+            f"a critic or a reward model shares prompts, and {policy.plain}",
+            "use a model whose answers share their prompt, or an algorithm without one",
+        )
     base = whole(policy)
     config = copy.deepcopy(base.config)
     config.num_labels = 1
@@ -122,6 +129,7 @@ def load_valued(folder: Path, reads: Reads, tokenizer: Any, *, device: str = "cp
     logging.disable_progress_bar()
     with torch.random.fork_rng(devices=[]):
         model = CLASSES[reads].from_pretrained(folder, local_files_only=True)
+    settle(model)
     return Valued(model.to(device), tokenizer)
 
 

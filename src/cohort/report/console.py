@@ -180,6 +180,7 @@ class _Stage:
         self._counts_tokens = False
         self._seconds: deque[float] = deque(maxlen=REMEMBERED_STEPS)
         self._tokens: deque[float] = deque(maxlen=REMEMBERED_STEPS + 1)
+        self._first: list[float] = []
 
     def row(self, step: int, metrics: Mapping[str, float], seconds: float) -> str | None:
         """The row of this step; None where this kind of stage shows only some steps."""
@@ -190,6 +191,8 @@ class _Stage:
             self._tokens.append(0.0)
         self._seconds.append(seconds)
         self._tokens.append(metrics.get("num_tokens", 0.0))
+        if self._columns and self._columns[0].metric in metrics:
+            self._first.append(metrics[self._columns[0].metric])
         every = max(1, round(self.steps / SUPERVISED_LINES))
         if self.kind in BRIEF and step % every and step not in (1, self.steps):
             return None
@@ -206,8 +209,11 @@ class _Stage:
         return lines.header(self._columns, "tokens/s" if self._counts_tokens else "s/step")
 
     def left(self, step: int) -> str:
-        """The expected time to the end of the stage, for the bar."""
-        return f"{duration(self._seconds_left(step))} left"
+        """For the bar: the expected time to the end of the stage, and its first column so far."""
+        course = (
+            f"  {self._columns[0].heading} {lines.sparkline(self._first)}" if self._first else ""
+        )
+        return f"{duration(self._seconds_left(step))} left{course}"
 
     def _pace(self, step: int) -> lines.Pace:
         each = sum(self._seconds) / len(self._seconds)

@@ -1,48 +1,39 @@
-"""`report.html`: a whole run in one file, to be opened from disk or mailed.
+"""`report.html`: the page and what it shows of one run, in one file, to be opened from disk or mailed.
 
-It refuses the network: no font, script or picture comes from elsewhere, and a content policy in the
-page forbids any script but the one that is written here. All text of problems and models is
-escaped. It can be written at any moment of a run, also of one that was killed.
+It refuses the network: a policy in the file admits the script and the style that are written here and nothing
+else. What it holds are answers of `views/answers.py`, compressed; as many groups as fit, of the first and the
+last step, of those that a health sentence names, and of evenly spaced ones. It can be written at any moment
+of a run, also of one that was killed.
 """
 
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
+import json
 import os
 import sqlite3
-import tomllib
-from collections.abc import Mapping, Sequence
-from importlib import resources
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 from pathlib import Path
+from typing import Any
 
-from cohort.report import charts, read
-from cohort.report.html_evaluations import examples, held_out
-from cohort.report.html_groups import safe, stage_groups
-from cohort.report.html_phases import stage_phases
-from cohort.report.metrics import describe_metric
-from cohort.report.summary import run_seconds, stage_seconds
-from cohort.report.text import duration, number
+from cohort.report import read
+from cohort.report.page.files import bundle, files
+from cohort.report.text import one_line
+from cohort.report.views.answers import answer
+from cohort.report.views.curves import stages
 
-GROUPS_BYTES = 3_500_000
-"""What the groups of all stages may take; curves and the rest stay far below the other 1.5 MB."""
+MOST_BYTES = 4_800_000
+"""What the whole file may take."""
 
-FIRST_CURVES = {
-    "reinforce": (
-        "reward",
-        "reward_std",
-        "frac_reward_zero_std",
-        "completions/mean_length",
-        "entropy",
-        "kl",
-        "grad_norm",
-    ),
-    "supervised": ("loss", "token_accuracy", "grad_norm"),
-    "select": ("kept", "reward", "dropped/duplicate", "completions/mean_length"),
-    "reward-model": ("loss", "accuracy", "margin", "reward", "grad_norm"),
-    "preference": ("loss", "rewards/margins", "rewards/accuracies", "reward", "grad_norm"),
-}
-"""The curves that are seen at once; the other ones open with a click."""
+MOST_STEPS = 40
+"""Steps whose groups are kept at most; more would not be read."""
+
+Entry = tuple[int, str, Mapping[str, object], Mapping[str, object]]
+"""A run's number, a question, its parameters, the answer."""
 
 
 def write_report(run: Path) -> Path:
@@ -52,7 +43,7 @@ def write_report(run: Path) -> Path:
     is no run.
     """
     with read.opened(run) as db:
-        page = _page(db, run)
+        page = _page(run, _Kept(db, run).entries())
     path = run / "report.html"
     aside = path.with_name(f"report.html.{os.getpid()}.part")
     aside.write_text(page, encoding="utf-8")
@@ -60,135 +51,117 @@ def write_report(run: Path) -> Path:
     return path
 
 
-def _page(db: sqlite3.Connection, run: Path) -> str:
-    style, script = _resource("page.css"), _resource("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    title = safe(f"{read.facts(db).get('recipe', run.name)} - Cohort")
-    body = [_header(db, run), held_out(db), examples(db), _events(db)]
-    stages = read.stages(db)
-    with_groups = {place.stage for place in read.group_places(db)}
-    for row in stages:
-        budget = GROUPS_BYTES // len(with_groups) if row.stage in with_groups else 0
-        body.append(_stage(db, row, budget))
-    body.append(_recipe(run))
+def _page(run: Path, entries: Sequence[Entry]) -> str:
+    own = files()
+    style, script = own["page.css"][0], bundle(own)
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{_digest(style)}'; "
+        f"script-src 'sha256-{_digest(script)}'; base-uri 'none'; form-action 'none'"
+    )
+    name = one_line(run.resolve().name)
+    told = json.dumps({"runs": [name], "answers": entries}, allow_nan=False, ensure_ascii=False)
+    kept = base64.b64encode(gzip.compress(told.encode(), 6, mtime=0)).decode()
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="color-scheme" content="light dark"><title>{title}</title>'
-        f"<style>{style}</style></head><body><main>{''.join(body)}</main>"
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(name)} \u2013 Cohort</title><style>{style}</style></head><body>"
+        '<header id="top"></header><main><noscript>This page draws what it shows with its own '
+        "script; without one, ask <code>cohort show</code>.</noscript></main>"
+        f'<script id="kept" type="application/x-cohort">{kept}</script>'
         f"<script>{script}</script></body></html>\n"
     )
 
 
-def _resource(name: str) -> str:
-    return resources.files("cohort.report").joinpath(name).read_text(encoding="utf-8")
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _header(db: sqlite3.Connection, run: Path) -> str:
-    facts = read.facts(db)
-    rows = {
-        "model": _model(facts, run),
-        "seed": facts.get("seed", "?"),
-        "status": facts.get("status", "unknown"),
-        "time": duration(run_seconds(db)),
-        "run": run.resolve().name,
-    }
-    items = "".join(f"<div><dt>{k}</dt><dd>{safe(str(v))}</dd></div>" for k, v in rows.items())
-    versions = facts.get("versions")
-    known = versions.items() if isinstance(versions, Mapping) else ()
-    small = ", ".join(f"{name} {version}" for name, version in known)
-    return (
-        f"<header><h1>{safe(str(facts.get('recipe', run.name)))}</h1><dl>{items}</dl>"
-        f'<p class="note">{safe(small)}</p></header>'
-    )
+class _Kept:
+    """Chooses what a file holds of a run, within MOST_BYTES."""
+
+    def __init__(self, db: sqlite3.Connection, run: Path) -> None:
+        self._db, self._run = db, run
+        # Base64 makes four bytes of three; the page itself takes some 80 kB.
+        self._left = (MOST_BYTES - 120_000) * 3 // 4
+        self._kept: list[Entry] = []
+
+    def entries(self) -> list[Entry]:
+        """Every answer that the file holds."""
+        whole = self._add("run", {})
+        assert whole is not None
+        for row in stages(self._db):
+            self._stage(row, whole)
+        named = [f["step"] for f in self._list(whole["health"]) if f["step"] is not None]
+        with_groups = [row["stage"] for row in stages(self._db) if row["groups"]]
+        share = self._left // max(1, len(with_groups))
+        for stage in with_groups:
+            self._groups(stage, named, share)
+        self._history()
+        return self._kept
+
+    def _stage(self, row: Mapping[str, Any], whole: Mapping[str, object]) -> None:
+        told = next(s for s in self._list(whole["stages"]) if s["stage"] == row["stage"])
+        for metric in told["metrics"]:
+            self._add("curve", {"stage": row["stage"], "metric": metric["name"]})
+        if told["metrics"]:
+            self._add("machine", {"stage": row["stage"]})
+
+    def _groups(self, stage: int, named: Sequence[int], share: int) -> None:
+        """The groups of as many steps as fit into a share of what is left."""
+        rows = self._db.execute("SELECT DISTINCT step FROM groups WHERE stage = ?", (stage,))
+        after = self._left - share
+        for step in chosen([row["step"] for row in rows], named):
+            told = self._add("groups", {"stage": stage, "step": step})
+            for row in self._list(told["groups"]) if told else ():
+                if self._left <= after:
+                    return
+                if self._add("group", {"id": row["id"]}):
+                    self._add("tokens", {"id": row["id"]})
+
+    def _history(self) -> None:
+        """Where each kept problem was asked, among the groups that are kept."""
+        groups = [answer for _, question, _, answer in self._kept if question == "group"]
+        ids = {group["id"] for group in groups}
+        for problem in dict.fromkeys(str(group["problem_id"]) for group in groups):
+            told = dict(answer(self._db, self._run, "history", {"problem": problem}))
+            told["places"] = [p for p in self._list(told["places"]) if p["id"] in ids]
+            self._keep("history", {"problem": problem}, told)
+
+    def _add(self, question: str, given: Mapping[str, object]) -> Mapping[str, object] | None:
+        """Ask, and keep the answer where it fits; None where it does not."""
+        asked = {name: str(value) for name, value in given.items()}
+        found = answer(self._db, self._run, question, asked)
+        return found if self._keep(question, given, found) else None
+
+    def _keep(
+        self, question: str, given: Mapping[str, object], found: Mapping[str, object]
+    ) -> bool:
+        entry = (0, question, given, found)
+        cost = len(zlib.compress(json.dumps(entry, ensure_ascii=False).encode(), 1))
+        if cost > self._left:
+            return False
+        self._left -= cost
+        self._kept.append(entry)
+        return True
+
+    @staticmethod
+    def _list(value: object) -> list[Any]:
+        assert isinstance(value, list), value
+        return value
 
 
-def _model(facts: Mapping[str, object], run: Path) -> str:
-    """The model to begin with and its size, from the run's facts or else its recipe."""
-    count = facts.get("parameters")
-    size = f", {count:,} parameters" if isinstance(count, int) else ""
-    name = facts.get("model") or _recipes_model(run)
-    return f"{'a new one' if name == 'new' else name}{size}"
-
-
-def _recipes_model(run: Path) -> str:
-    """What the recipe names; a question mark where the recipe cannot be read."""
-    try:
-        recipe = tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return "?"
-    model = recipe.get("model", "?")
-    return model if isinstance(model, str) else str(model.get("path") or "new")
-
-
-def _events(db: sqlite3.Connection) -> str:
-    """What somebody should look at: the lines that are not mere information."""
-    found = [event for event in read.events(db) if event.level != "info"][-20:]
-    items = "".join(f"<li><b>{safe(e.level)}</b> {safe(e.text)}</li>" for e in found)
-    return f"<section><h2>To look at</h2><ul>{items}</ul></section>" if found else ""
-
-
-def _stage(db: sqlite3.Connection, row: read.StageRow, budget_bytes: int) -> str:
-    """A stage: what it cost, its curves, and its groups where it has any."""
-    names = read.metric_names(db, row.stage)
-    if not names and not budget_bytes:
-        return ""
-    first = [name for name in FIRST_CURVES.get(row.kind, ()) if name in names]
-    first += [name for name in names if name.startswith("rewards/") and name.endswith("/mean")]
-    others = [name for name in names if name not in first and not name.startswith("time/")]
-    parts = [
-        f"<section><h2>{safe(row.name)} <small>{safe(_cost(db, row))}</small></h2>",
-        _curves(db, row, first),
-    ]
-    if others:
-        more = _curves(db, row, others)
-        parts.append(f"<details><summary>{len(others)} more curves</summary>{more}</details>")
-    parts.append(stage_phases(db, row.stage))
-    if budget_bytes:
-        kept = stage_groups(db, row.stage, budget_bytes)
-        parts.append(
-            f"<h3>Groups</h3><p>From {kept.steps} of {kept.all_steps} steps. A group is "
-            "one problem asked several times; its answers are compared with each other, and those "
-            f"with a positive advantage (green) become likelier.</p>{kept.html}"
-        )
-    return "".join(parts) + "</section>"
-
-
-def _cost(db: sqlite3.Connection, row: read.StageRow) -> str:
-    parts = [row.kind, f"{row.steps_done} of {row.steps} steps", duration(stage_seconds(db, row))]
-    for name, count in (("sampled", row.sampled_tokens), ("trained on", row.trained_tokens)):
-        if count:
-            parts.append(f"{count:,} tokens {name}")
-    return ", ".join(parts)
-
-
-def _curves(db: sqlite3.Connection, row: read.StageRow, names: Sequence[str]) -> str:
-    figures = "".join(_figure(name, row, read.series(db, row.stage, name)) for name in names)
-    return f'<div class="curves" data-stage="{row.stage}">{figures}</div>'
-
-
-def _figure(name: str, row: read.StageRow, points: charts.Points) -> str:
-    """A curve with its name, last value, unit and meaning."""
-    metric = describe_metric(name, row.kind)
-    last = next((value for _, value in reversed(points) if value is not None), None)
-    stretch = charts.thinned(points)[1]
-    how = [metric.averaged] if metric else []
-    how += [f"each point is the mean of {stretch} steps"] if stretch > 1 else []
-    note = "".join(f" <i>{safe(part[0].upper() + part[1:])}.</i>" for part in how)
-    unit, meaning = (safe(metric.unit), safe(metric.meaning)) if metric else ("", "")
-    return (
-        f"<figure><figcaption><b>{safe(name)}</b><output>{number(last)}</output>"
-        f"<small>{unit}</small></figcaption>{charts.curve(name, points)}"
-        f"<p>{meaning}{note}</p></figure>"
-    )
-
-
-def _recipe(run: Path) -> str:
-    """The recipe as it was run, where it is there."""
-    path = run / "recipe.toml"
-    if not path.is_file():
-        return ""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return f"<details><summary>recipe.toml</summary><pre>{safe(text)}</pre></details>"
+def chosen(steps: Sequence[int], named: Sequence[int]) -> Iterator[int]:
+    """The steps to keep, the most wanted first: the last, the first, those named, then evenly spaced
+    ones, ever closer; MOST_STEPS at most."""
+    order = sorted(steps)
+    if not order:
+        return
+    wanted = dict.fromkeys([order[-1], order[0], *(s for s in named if s in set(order))])
+    parts = 2
+    while len(wanted) < min(MOST_STEPS, len(order)) and parts <= 2 * len(order):
+        for i in range(1, parts):
+            wanted.setdefault(order[round(i * (len(order) - 1) / parts)])
+        parts *= 2
+    yield from list(wanted)[:MOST_STEPS]

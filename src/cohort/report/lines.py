@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rich.table import Table
 from rich.text import Text
@@ -126,6 +127,22 @@ def row(
     left = "" if pace.seconds_left is None else duration(pace.seconds_left)
     cells += [f"{pace.speed:>8}", f"{left:>7}"]
     return (f"{f'{place[0]}/{place[1]}':>8} " + " ".join(cells)).rstrip()
+
+
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float], width: int = 24) -> str:
+    """Values in order as bars of a character each; means of equal stretches where there are too many."""
+    known = [value for value in values if math.isfinite(value)]
+    count = min(width, len(known))
+    edges = [round(i * len(known) / count) for i in range(count + 1)] if count else [0]
+    means = [sum(known[a:b]) / (b - a) for a, b in pairwise(edges)]
+    if not means:
+        return ""
+    low, span = min(means), max(means) - min(means)
+    top = len(SPARKS) - 1
+    return "".join(SPARKS[round((value - low) / span * top) if span > 0 else 0] for value in means)
 
 
 def evaluation(after: str, summary: Summary) -> str:

@@ -15,6 +15,7 @@ from cohort.report.metric_table import METRICS, SUPERVISED, Metric
 from cohort.report.preference_metrics import PREFERENCE
 from cohort.report.reward_model_metrics import REWARD_MODEL
 from cohort.report.statistics import deviation, mean
+from cohort.report.teacher_metrics import TEACHER
 
 EVALUATED = "eval_"
 """What is before the name of a metric that was measured on held-out pairs."""
@@ -96,7 +97,7 @@ def describe_metric(name: str, kind: str = "reinforce") -> Metric | None:
     row = _FAILED_KIND if statistic.startswith("failed_") else rows.get(statistic)
     if head == "rewards" and function and row:
         return replace(row, meaning=row.meaning.replace("{}", function))
-    return METRICS.get(name)
+    return METRICS.get(name) or TEACHER.get(name)
 
 
 def describe_groups(groups: Sequence[Group]) -> dict[str, float]:

@@ -7,16 +7,20 @@ RunError that says what is there.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import rich.console
 from rich.text import Text
 
 from cohort.errors import RunError
 from cohort.report import lines, read
+from cohort.report.references import reference_lines, reference_of
 from cohort.report.summary import headline
 from cohort.report.text import number, one_line, showable
+from cohort.report.views import groups as views
 
 LAST_STEPS = 5
 """The steps that an overview shows of each stage."""
@@ -60,15 +64,30 @@ def show_groups(
             _print_overview(screen, db, run)
         places = _places(db, wanted)
         groups = [read.with_rollouts(db, place) for place in places]
+        told = {place.id: reference_of(db, place.id) for place in places}
     if step is not None and problem is not None:
         for group in groups:
-            _print_whole(screen, group)
+            _print_whole(screen, group, told[group.id])
         return
     for line in _group_lines(groups, screen.width) if groups else ():
         screen.print(line, soft_wrap=True)
     for group in _most_telling(groups, wanted, limit):
         screen.print()
         _print_group(screen, group)
+        _print_reference(screen, told[group.id])
+
+
+def told_groups(
+    run: Path, *, stage: int | str | None, step: int | None, problem: str | None, limit: int
+) -> list[Mapping[str, object]]:
+    """The same groups as plain values: all that were asked for by step and problem, else `limit`."""
+    with read.opened(run) as db:
+        wanted = Wanted(stage, step, problem)
+        groups = [read.with_rollouts(db, place) for place in _places(db, wanted)]
+        if step is None or problem is None:
+            groups = _most_telling(groups, wanted, limit)
+        found = [views.group(db, own.id) for own in groups]
+    return [own for own in found if own is not None]
 
 
 def _print_overview(screen: rich.console.Console, db: sqlite3.Connection, run: Path) -> None:
@@ -171,10 +190,19 @@ def _print_group(screen: rich.console.Console, group: read.GroupRow) -> None:
         screen.print(line, soft_wrap=True)
 
 
-def _print_whole(screen: rich.console.Console, group: read.GroupRow) -> None:
+def _print_reference(screen: rich.console.Console, reference: dict[str, Any] | None) -> None:
+    """What stood for a label, where something did."""
+    for line in reference_lines(reference) if reference else ():
+        screen.print(Text(showable(line), style="dim"), soft_wrap=True)
+
+
+def _print_whole(
+    screen: rich.console.Console, group: read.GroupRow, reference: dict[str, Any] | None
+) -> None:
     """Every answer to its end, best first, with what each reward function said."""
     screen.print(Text(f"problem {one_line(group.problem)}", style="bold"), soft_wrap=True)
     screen.print(Text(showable(group.prompt)), soft_wrap=True)
+    _print_reference(screen, reference)
     for rollout in read.ranked(group.rollouts):
         title = (
             f"\nanswer {rollout.number}: reward {number(rollout.reward)}"

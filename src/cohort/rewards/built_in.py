@@ -14,6 +14,8 @@ from cohort.rewards.length_rules import cosine_length, overlong, repetition
 from cohort.rewards.math.reward import equal_mathematics
 from cohort.rewards.orchestra import orchestra
 from cohort.rewards.rules import correct, has_format, length, mentions
+from cohort.rewards.teacher.agreement import agrees
+from cohort.rewards.teacher.rubric import rubric
 from cohort.rewards.text_rules import language, overlap
 
 BUILT_IN: dict[str, Callable[..., object]] = {
@@ -37,5 +39,7 @@ BUILT_IN: dict[str, Callable[..., object]] = {
     "cosine_length": cosine_length,
     "repetition": repetition,
     "orchestra": orchestra,
+    "agrees": agrees,
+    "rubric": rubric,
 }
 """The names that a recipe may use, and their functions."""

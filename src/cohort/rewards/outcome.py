@@ -11,10 +11,19 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Kind = Literal[
-    "raised", "invalid", "deadline", "crashed", "memory", "processes", "output", "unreachable"
+    "raised",
+    "invalid",
+    "deadline",
+    "crashed",
+    "memory",
+    "processes",
+    "output",
+    "unreachable",
+    "rubric",
 ]
 """raised: the function did. invalid: it returned what is no reward. deadline, crashed, memory,
-processes, output: what ended the process that it ran in. unreachable: a service did not answer as it must."""
+processes, output: what ended the process that it ran in. unreachable: a service did not answer as it must.
+rubric: what should be criteria is none."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

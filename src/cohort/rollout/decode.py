@@ -8,6 +8,7 @@ from torch import Tensor
 from cohort.data.packing import Row
 from cohort.policy import native
 from cohort.policy.attention import Packed
+from cohort.policy.bent import Bent
 from cohort.policy.panels import Panels
 from cohort.rollout.slots import Slots
 from cohort.rollout.two_parts import Fused, Grid, Masked
@@ -24,14 +25,22 @@ class Prefilling:
         self._places = torch.tensor(places, device=device)
 
     def attend(
-        self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, scale: float, window: int
+        self,
+        layer: int,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        *,
+        scale: float,
+        window: int,
+        bent: Bent | None = None,
     ) -> Tensor:
         """See policy.attention.Layout."""
         keys, values = self._slots.prefix.layer(layer, key)
         block = self._packed.prefix
         keys[self._places, :, : block.width] = block.take(key).to(keys.dtype)
         values[self._places, :, : block.width] = block.take(value).to(values.dtype)
-        return self._packed.attend(layer, query, key, value, scale=scale, window=window)
+        return self._packed.attend(layer, query, key, value, scale=scale, window=window, bent=bent)
 
 
 class Stepping:
@@ -107,15 +116,23 @@ class Decoding:
             self._hidden = slots.steps[: self._span] >= slots.lengths[:, None]
 
     def attend(
-        self, layer: int, query: Tensor, key: Tensor, value: Tensor, *, scale: float, window: int
+        self,
+        layer: int,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        *,
+        scale: float,
+        window: int,
+        bent: Bent | None = None,
     ) -> Tensor:
         """See policy.attention.Layout."""
         self._write(layer, key, value)
-        if self._fused is not None and not 0 < window < self.longest:
+        if bent is None and self._fused is not None and not 0 < window < self.longest:
             return self._fused.attend(layer, query, key.shape[1], scale, self._hidden, self._span)
         hidden = self._within(window)
         return self._masked.attend(
-            layer, query, key, scale=scale, window=window, hidden=hidden, t=self._span
+            layer, query, key, scale=scale, window=window, hidden=hidden, t=self._span, bent=bent
         )
 
     def _write(self, layer: int, key: Tensor, value: Tensor) -> None:

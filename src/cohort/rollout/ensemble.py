@@ -9,23 +9,23 @@ some of the tools, at its own prices and by other names: a policy has to read, a
     prices      by the name of a tool, numbers of its Price that are others here
     names       the name that it goes by here, and the tool's
 
-Simulated seconds are counted and never waited for; a tool without them is timed by the clock.
+Simulated seconds are counted and never waited for; a tool without them is timed by the clock. What tools do
+is told as in ToolEnvironment, which this one is with a bill.
 """
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, final
 
 from cohort.config.lookup import nearest
-from cohort.data.records import Message, Problem
+from cohort.data.records import Problem
 from cohort.errors import DataError, legible, listed
 from cohort.rewards.rules import correct
-from cohort.rollout.calling import settled
-from cohort.rollout.environments import Call, Observed, Prompt, Spoken, Tool, Tools
+from cohort.rollout.caller import Came
+from cohort.rollout.environments import VERSION, Observed, Prompt, Spoken, Tool, Tools
+from cohort.rollout.tool_environment import ToolEnvironment
 
 LONGEST_SEEN = 20_000
 """Characters of what a tool returned that are shown; the rest is left out, and said to be."""
@@ -82,6 +82,11 @@ class Offer:
     tool: Tool
     price: Price
 
+    def under(self, name: str) -> Tool:
+        """The tool under the name that it has here, with the price in its description."""
+        described = f"{self.tool.description} {self.price.said}"
+        return replace(self.tool, name=name, description=described)
+
 
 @dataclass(slots=True)
 class _Bill:
@@ -90,8 +95,6 @@ class _Bill:
     calls: dict[str, int]
     cents: float = 0.0
     seconds: float = 0.0
-    failed: int = 0
-    mistakes: int = 0
 
 
 def is_right(problem: Problem, said: str) -> bool:
@@ -105,11 +108,11 @@ def is_right(problem: Problem, said: str) -> bool:
 class Ensemble:
     """An environment whose turns call tools, until one calls none: that is the answer.
 
-    right: whether it solves the problem. Facts are those that the reward `orchestra` reads, by the tools'
-    own names, and `failed`, the calls that a tool raised at.
+    right: whether it solves the problem. call_seconds: one call may take, at most, by the clock. Facts are
+    those that the reward `orchestra` reads, by the tools' own names, and `failed`, calls that gave nothing.
     """
 
-    protocol = 1
+    protocol = VERSION
 
     def __init__(
         self,
@@ -117,67 +120,57 @@ class Ensemble:
         prices: Mapping[str, Price],
         *,
         right: Callable[[Problem, str], bool] = is_right,
+        call_seconds: float = 60.0,
     ) -> None:
         self._all = {tool.name: Offer(tool, prices.get(tool.name, Price())) for tool in tools}
-        self._right = right
+        self._right, self._call_seconds = right, call_seconds
 
     def reset(self, problem: Problem, seed: int) -> Prompt:
         """The problem's prompt. Raises DataError for a table that names no tool of these."""
         self._problem = problem
         self._offers = offers_of(problem, self._all)
         self._bill = _Bill({offer.tool.name: 0 for offer in self._offers.values()})
-        return problem.prompt
+        self._acts = ToolEnvironment(
+            [offer.under(name) for name, offer in self._offers.items()],
+            call_seconds=self._call_seconds,
+            result_characters=LONGEST_SEEN,
+            bill=self._billed,
+        )
+        return self._acts.reset(problem, seed)
 
     @property
     def tools(self) -> Tools:
         """What is offered, under the names of this problem, with the price in the description."""
-        return [
-            replace(
-                offer.tool, name=name, description=f"{offer.tool.description} {offer.price.said}"
-            )
-            for name, offer in self._offers.items()
-        ]
+        return self._acts.tools
 
     def step(self, spoken: Spoken) -> Observed:
         """What the called tools said; or the end."""
-        self._bill.mistakes += len(spoken.mistakes)
-        if not spoken.calls and not spoken.mistakes:
-            said = spoken.content or spoken.text
-            solved = {"outcome": self._right(self._problem, said)} if said.strip() else {}
-            return Observed(over=True, facts=self._facts() | solved)
-        shown = [_message(self._called(call)) for call in spoken.calls]
-        shown += [_message({"error": mistake}) for mistake in spoken.mistakes]
-        return Observed(tuple(shown), facts=self._facts())
+        observed = self._acts.step(spoken)
+        said = spoken.content or spoken.text
+        solved: dict[str, object] = {}
+        if observed.over and said.strip():
+            solved = {"outcome": self._right(self._problem, said)}
+        return replace(observed, facts=self._facts() | solved)
 
-    def _called(self, call: Call) -> object:
-        """What a call comes to, which is put on the bill; what a tool raises is told."""
-        offer = self._offers.get(call.name)
-        if offer is None:
-            self._bill.mistakes += 1
-            return {"error": f"there is no tool {call.name}; there are {', '.join(self._offers)}"}
+    def _billed(self, name: str, came: Came, seconds: float) -> Came:
+        """What is told of a call, which is put on the bill whatever it came to."""
+        if isinstance(came.raised, Broken):
+            raise came.raised
+        offer = self._offers[name]
+        used = came.value if isinstance(came.value, Used) else Used(came.value)
         self._bill.calls[offer.tool.name] += 1
-        began = time.monotonic()
-        try:
-            returned = settled(offer.tool.call(**call.arguments))
-        except Broken:
-            raise
-        except Exception as error:  # noqa: BLE001 - a tool is the user's
-            self._bill.failed += 1
-            returned = {"error": f"{type(error).__name__}: {error}"}
-        used = returned if isinstance(returned, Used) else Used(returned)
-        took = time.monotonic() - began
         self._bill.cents += offer.price.of(used)
-        self._bill.seconds += took if offer.price.seconds is None else offer.price.seconds
-        return used.said
+        self._bill.seconds += seconds if offer.price.seconds is None else offer.price.seconds
+        return replace(came, value=used.said)
 
     def _facts(self) -> dict[str, object]:
-        bill = self._bill
+        counted = self._acts.facts
         return {
-            "calls": dict(bill.calls),
-            "cost": bill.cents,
-            "latency": bill.seconds,
-            "failed": bill.failed,
-            "mistakes": bill.mistakes,
+            "calls": dict(self._bill.calls),
+            "cost": self._bill.cents,
+            "latency": self._bill.seconds,
+            "failed": counted["tool_failures"],
+            "mistakes": counted["mistakes"],
         }
 
 
@@ -210,12 +203,3 @@ def _changed(price: Price, numbers: Mapping[str, float], problem: Problem) -> Pr
                 f"there are {listed(known)}",
             )
     return replace(price, **numbers)
-
-
-def _message(said: object) -> Message:
-    """What a tool said as a message: text as it is, all else as JSON, cut where it is too long."""
-    text = said if isinstance(said, str) else json.dumps(said, default=str)
-    if len(text) > LONGEST_SEEN:
-        left = len(text) - LONGEST_SEEN
-        text = f"{text[:LONGEST_SEEN]}... ({left:,} characters left out)"
-    return {"role": "tool", "content": text}

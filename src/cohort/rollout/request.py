@@ -27,7 +27,8 @@ class Sampling:
 
     temperatures: of the answers of a group in turn; one for all, or as many as one likes.
     slots: answers side by side; 0: as many as suit the device. compiled: attention of decode steps goes
-    through torch.compile, where steps have fixed shapes.
+    through torch.compile, where steps have fixed shapes. stop: texts that end an answer, or a turn, when it
+    has said them.
     """
 
     rollouts_per_prompt: int
@@ -36,6 +37,7 @@ class Sampling:
     greedy: bool = False
     slots: int = 0
     compiled: bool = False
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,15 @@ from torch import Tensor
 from cohort.data import keyed
 from cohort.data.packing import Family, pack
 from cohort.data.records import Rollout, StopReason
-from cohort.errors import DataError
+from cohort.errors import DataError, ModelError
 from cohort.policy.policy import Policy
 from cohort.rollout.choice import drawn, likeliest
 from cohort.rollout.decode import Decoding, Prefilling, Stepping
 from cohort.rollout.group_round import GroupRound
+from cohort.rollout.plain_round import plain_round
 from cohort.rollout.request import Conversation, Request, Sampling
 from cohort.rollout.slots import Finished, Lifted, Slots
+from cohort.rollout.stops import Stops
 
 Progress = Callable[[int, int], None]
 """Told how many answers are finished, and of how many."""
@@ -65,10 +67,18 @@ def sample(
         return []
     told = progress or (lambda done, total: None)
     sampling = replace(sampling, slots=sampling.slots or SLOTS.get(policy.device.type, 256))
+    if policy.plain:
+        if conversation is not None:
+            raise ModelError(
+                f"answers of several turns go on from what they have, and {policy.plain}",
+                "use a model whose answers share their prompt",
+            )
+        with torch.inference_mode():
+            return plain_round(policy, requests, sampling, told)
     asked = sampling.compiled or policy.device.type == "cuda"
     by_groups = asked and policy.steps_have_fixed_shapes
     with torch.inference_mode(), policy.packed():
-        if by_groups and conversation is None:
+        if by_groups and conversation is None and not sampling.stop:
             return GroupRound(policy, requests, sampling, told).run()
         return _Round(policy, requests, sampling, told, conversation).run()
 
@@ -107,6 +117,7 @@ class _Round:
         )
         self._heated = any(temperature != 1.0 for temperature in sampling.temperatures)
         self._ends = torch.tensor(sorted(policy.ends), device=policy.device)
+        self._stops = Stops(policy, sampling.stop) if sampling.stop else None
         self._layout: Decoding | Stepping | None = None
 
     def run(self) -> list[list[Rollout]]:
@@ -197,6 +208,9 @@ class _Round:
         if shown is not None:
             ended &= shown < 0
         full = slots.append(lanes, tokens, logprobs)
+        if self._stops is not None:
+            said = self._stops.said(slots, lanes)
+            ended |= said if shown is None else said & (shown < 0)
         finished = (ended | full).nonzero()[:, 0]
         # From the highest lane down, so that closing a gap never moves a lane still to be freed.
         for index in reversed(finished.tolist()):

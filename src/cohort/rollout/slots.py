@@ -201,6 +201,11 @@ class Slots:
         """The token each live answer sampled last: [live]."""
         return self._tokens[self.index[: self.live], self.lengths - 1]
 
+    def tail(self, lane: int, most: int) -> NDArray[np.int32]:
+        """The last tokens of a lane's answer, `most` of them or all: int32 [n]."""
+        end = int(self._length[lane])
+        return self._tokens[lane, max(0, end - most) : end].cpu().numpy().astype(np.int32)
+
     def append(self, lanes: Tensor, tokens: Tensor, logprobs: Tensor) -> Tensor:
         """Store sampled tokens; says for each lane whether it is at its limit: bool [k]."""
         at = self._length[lanes]

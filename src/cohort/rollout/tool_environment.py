@@ -8,6 +8,7 @@ count, for rewards and tables: `calls`, `mistakes`, `tool_failures`, and `calls_
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from cohort.config.lookup import nearest
 from cohort.data.records import Problem
 from cohort.errors import RecipeError, legible, listed
-from cohort.rollout.caller import Caller
+from cohort.rollout.caller import Caller, Came
 from cohort.rollout.environments import VERSION, Call, Observed, Prompt, Spoken, Tool
 from cohort.rollout.introduction import introduced, introduction
 from cohort.rollout.messages import results
@@ -35,6 +36,9 @@ class Result:
 
 AsText = Callable[[Sequence[Result]], str]
 """How results are shown where the prompt is text and not a chat."""
+Bill = Callable[[str, Came, float], Came]
+"""Hears of every call that was made: the tool's name, what it came to, and the seconds that it took; says
+what is told of it. What it raises fails the episode."""
 
 
 def lines(told_of: Sequence[Result]) -> str:
@@ -48,7 +52,7 @@ class ToolEnvironment:
     call_seconds: one call may take, at most. result_characters: of a result are shown, at most.
     calls_per_turn: that are made of a turn; the others are told that they were too many. as_text: how
     results are shown where the prompt is text. introduce: a form of calls; the prompt then begins with
-    a description of the tools, for templates that have none.
+    a description of the tools, for templates that have none. bill: hears of every call.
     """
 
     protocol = VERSION
@@ -62,6 +66,7 @@ class ToolEnvironment:
         calls_per_turn: int = 16,
         as_text: AsText = lines,
         introduce: str = "",
+        bill: Bill | None = None,
     ) -> None:
         if result_characters < 1 or calls_per_turn < 1:
             raise RecipeError(
@@ -72,7 +77,7 @@ class ToolEnvironment:
         self._named = {tool.name: tool for tool in self.tools}
         self._caller = Caller(call_seconds)
         self._most_characters, self._most_calls = result_characters, calls_per_turn
-        self._as_text = as_text
+        self._as_text, self._bill = as_text, bill
         self._introduction = introduction(self.tools, introduce) if introduce else ""
         self._is_chat = False
         self._counts: Counter[str] = Counter()
@@ -112,7 +117,10 @@ class ToolEnvironment:
             return self._mistake(call.name, str(wrong))
         self._counts["calls"] += 1
         self._calls_of[call.name] += 1
+        began = time.monotonic()
         came = self._caller.call(tool.call, arguments)
+        if self._bill is not None:
+            came = self._bill(call.name, came, time.monotonic() - began)
         try:
             text = came.failure or told(came.value, self._most_characters)
         except Untellable as error:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cohort.policy.bent import Bent, capped
 from cohort.rollout.slots import Slots
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
@@ -129,12 +130,19 @@ class _Part:
     maximum: Tensor
     total: Tensor
 
-    def merge(self, other: _Part) -> Tensor:
-        """The attention over the keys of both parts."""
+    def joined(self, other: _Part) -> _Part:
+        """Both parts as one."""
         maximum = torch.maximum(self.maximum, other.maximum)
         mine, theirs = (self.maximum - maximum).exp(), (other.maximum - maximum).exp()
         total = mine * self.total + theirs * other.total
-        return (mine * self.values + theirs * other.values) / total
+        return _Part(mine * self.values + theirs * other.values, maximum, total)
+
+    def attention(self, sinks: Tensor | None) -> Tensor:
+        """The attention over the part's keys; a head's sink [H, q] takes its share and gives nothing."""
+        total = self.total
+        if sinks is not None:
+            total = total + (sinks.float()[..., None] - self.maximum).exp()
+        return self.values / total
 
 
 class Masked:
@@ -153,9 +161,11 @@ class Masked:
         window: int,
         hidden: Tensor | None,
         t: int,
+        bent: Bent | None,
     ) -> Tensor:
         """query [B, Hq, D] -> [B, Hq, D]; hidden [B, t] are the answers' tokens not to be seen."""
         keys, values = self._slots.suffix.layer(layer, like)
+        cap, sinks = (bent.cap, bent.sinks) if bent is not None else (0.0, None)
         asked = query.to(keys.dtype) * scale
         grouped = asked.view(self._live, like.shape[1], -1, query.shape[-1])
         own = _attend(
@@ -163,11 +173,15 @@ class Masked:
             keys[: self._live, :, :t],
             values[: self._live, :, :t],
             None if hidden is None else hidden[:, None, None, :],
+            cap=cap,
         )
-        prompts = self._prompts(layer, grouped, like, window)
-        return own.merge(prompts).reshape(query.shape).to(query.dtype)
+        both = own.joined(self._prompts(layer, grouped, like, window=window, cap=cap))
+        out = both.attention(None if sinks is None else sinks.view(like.shape[1], -1))
+        return out.reshape(query.shape).to(query.dtype)
 
-    def _prompts(self, layer: int, query: Tensor, like: Tensor, window: int) -> _Part:
+    def _prompts(
+        self, layer: int, query: Tensor, like: Tensor, *, window: int, cap: float
+    ) -> _Part:
         grid = self._grid
         keys, values = self._slots.prefix.layer(layer, like)
         heads, repeat, width = query.shape[1:]
@@ -179,6 +193,7 @@ class Masked:
             keys[: grid.prompts, :, : grid.longest_prompt],
             values[: grid.prompts, :, : grid.longest_prompt],
             mask,
+            cap=cap,
         )
         return _Part(*(self._rows(t, repeat) for t in (part.values, part.maximum, part.total)))
 
@@ -197,12 +212,14 @@ class Masked:
         return far if grid.unseen is None else far | grid.unseen
 
 
-def _attend(query: Tensor, keys: Tensor, values: Tensor, hidden: Tensor | None) -> _Part:
+def _attend(
+    query: Tensor, keys: Tensor, values: Tensor, hidden: Tensor | None, *, cap: float
+) -> _Part:
     """Attention over these keys alone, not yet divided by its sum; float32 inside.
 
     A row that sees none of the keys has a maximum of float32's lowest number, and so no share.
     """
-    scores = (query @ keys.transpose(-1, -2)).float()
+    scores = capped((query @ keys.transpose(-1, -2)).float(), cap)
     if hidden is not None:
         scores = scores.masked_fill(hidden, torch.finfo(torch.float32).min)
     maximum = scores.amax(-1, keepdim=True)

@@ -2,8 +2,11 @@
 
 A problem names two to four numbers, and what is done with them from left to right. The policy asks the
 calculator for one operation a turn, is shown the result, and asks for the next with it; it ends by saying
-the answer. Numbers are far too large for a small model to work out, so what there is to learn is to ask,
-to carry results over, and when to stop. Demonstrations do so, and some of them guess instead.
+the answer. No demonstration works anything out, so what there is to learn is to ask, to carry results
+over, and when to stop. Some demonstrations stop too early, and say the last number that they know.
+
+A number is one token: to say one again that was shown is a single look back, which a small model
+learns in minutes; digit by digit it loses its place where digits repeat.
 
     prompt          47*8-36=
     turn 1          47*8        shown: >376;
@@ -22,7 +25,7 @@ import numpy as np
 from cohort.data import keyed
 from cohort.data.records import Demonstration, Problem
 from cohort.rollout.environments import EnvironmentFactory, Observed, Spoken
-from cohort.tasks.generated import distinct, hold_out, share, whole
+from cohort.tasks.generated import Drawn, share, whole
 
 OPERATIONS: Mapping[str, Callable[[int, int], int]] = {
     "+": lambda a, b: a + b,
@@ -30,6 +33,8 @@ OPERATIONS: Mapping[str, Callable[[int, int], int]] = {
     "*": lambda a, b: a * b,
 }
 ANSWER = "#"
+SMALLEST = 2
+"""Of all numbers; it changes any total, whatever is done with it."""
 LARGEST_ASKED = 10**12
 """The calculator refuses larger numbers."""
 
@@ -37,9 +42,10 @@ _ASKED = re.compile(r"(-?[0-9]{1,13})([-+*])(-?[0-9]{1,13})")
 
 
 @final
-class Calculator:
-    """Two to `numbers` numbers from 2 to `largest`, with operations between them, from left to right.
+class Calculator(Drawn):
+    """Two to `numbers` numbers, with operations between them, from left to right.
 
+    largest: the largest of them, and of the results; the smallest is 2.
     guessed_share: the share of the demonstrations that say a number before they have asked for all.
     """
 
@@ -49,48 +55,47 @@ class Calculator:
         self,
         *,
         numbers: int = 4,
-        largest: int = 99,
-        guessed_share: float = 0.5,
+        largest: int = 199,
+        guessed_share: float = 0.75,
         held_out_problems: int = 200,
     ) -> None:
         self.numbers = whole("calculator", "numbers", numbers, 2, 8)
-        self.largest = whole("calculator", "largest", largest, 9, 999)
+        self.largest = whole("calculator", "largest", largest, 9, 9999)
         self.guessed_share = share("calculator", "guessed_share", guessed_share)
         self.rewards: Mapping[str, Callable[..., object]] = {"solved": solved}
         self.environments: Mapping[str, EnvironmentFactory] = {"calculator": Desk}
-        self._held_out = hold_out(self._draw, held_out_problems, "calculator")
-
-    def batch(self, *, seed: int, purpose: str, step: int, count: int) -> list[Problem]:
-        """The training problems of a step: a function of these arguments and the options alone."""
-        return distinct(self._draw, count, seed, "calculator", purpose, step)
+        super().__init__(held_out_problems)
 
     def demonstrations(self, *, seed: int, step: int, count: int) -> list[Demonstration]:
         """The demonstrations of a step; which of them guess, and after which turn, follows from the key."""
         problems = self.batch(seed=seed, purpose="demonstrations", step=step, count=count)
-        draws = keyed.uniforms(3 * count, seed, "calculator", "guesses", step).reshape(count, 3)
+        draws = keyed.uniforms(2 * count, seed, "calculator", "guesses", step).reshape(count, 2)
         return [self._demonstration(*both) for both in zip(problems, draws, strict=True)]
 
-    def held_out(self) -> list[Problem]:
-        """The held-out problems, the same for every seed."""
-        return list(self._held_out)
-
-    def known(self) -> list[Problem]:
-        """The held-out problems; the others are made as they are asked."""
-        return self.held_out()
-
     def vocabulary(self) -> list[str]:
-        """Digits, operations, and the marks of prompts, results and answers."""
-        return [*"0123456789", *OPERATIONS, "=", ">", ";", ANSWER]
+        """Whole numbers, operations, and the marks of prompts, results and answers."""
+        numbers = [str(number) for number in range(self.largest + 1)]
+        return [*numbers, *OPERATIONS, "=", ">", "?", ";", ANSWER]
 
     def _draw(self, generator: np.random.Generator) -> Problem:
+        """A problem; every operation is uniform among those that some number can follow."""
         count = int(generator.integers(2, self.numbers + 1))
-        numbers = [int(n) for n in generator.integers(2, self.largest + 1, size=count)]
-        signs = [list(OPERATIONS)[k] for k in generator.integers(0, 3, size=count - 1)]
-        shown = f"{numbers[0]}" + "".join(
-            f"{s}{n}" for s, n in zip(signs, numbers[1:], strict=True)
-        )
+        numbers, signs = [int(generator.integers(SMALLEST, self.largest + 1))], []
+        for _ in range(count - 1):
+            before = worked(numbers, signs)[-1]
+            most = {sign: self._most(before, sign) for sign in OPERATIONS}
+            able = [sign for sign in OPERATIONS if most[sign] >= SMALLEST]
+            signs.append(able[generator.integers(0, len(able))])
+            numbers.append(int(generator.integers(SMALLEST, most[signs[-1]] + 1)))
+        rest = "".join(f"{s}{n}" for s, n in zip(signs, numbers[1:], strict=True))
+        shown = f"{numbers[0]}{rest}"
         columns = {"numbers": numbers, "signs": signs, "answer": str(worked(numbers, signs)[-1])}
         return Problem(f"calculator:{shown}", f"{shown}=", columns)
+
+    def _most(self, before: int, sign: str) -> int:
+        """The largest number that can follow `sign`, so that the result is within bounds."""
+        most = {"+": self.largest - before, "-": before - SMALLEST, "*": self.largest // before}
+        return most[sign]
 
     def _demonstration(self, problem: Problem, draws: np.ndarray) -> Demonstration:
         numbers: Any = problem.columns["numbers"]
@@ -102,11 +107,9 @@ class Calculator:
                 totals, signs, numbers[1:], totals[1:], strict=False
             )
         )
-        guesses, where, what = draws
-        if guesses >= self.guessed_share:
-            return Demonstration(problem, f"{ANSWER}{totals[-1]}", turns)
-        asked = int(where * len(turns))
-        return Demonstration(problem, f"{ANSWER}{int(what * self.largest)}", turns[:asked])
+        guesses, where = draws
+        asked = int(where * len(turns)) if guesses < self.guessed_share else len(turns)
+        return Demonstration(problem, f"{ANSWER}{totals[asked]}", turns[:asked])
 
 
 def worked(numbers: Sequence[int], signs: Sequence[str]) -> list[int]:

@@ -32,7 +32,7 @@ from cohort.rewards.reading import (
     texts,
     think_section,
 )
-from cohort.tasks.generated import distinct, hold_out, share, whole
+from cohort.tasks.generated import Drawn, share, whole
 
 LARGEST_OPERAND = 9
 
@@ -41,7 +41,7 @@ _STEP = re.compile(r"([0-9]{1,6})([+-])([0-9]{1,6})=([0-9]{1,6})")
 
 
 @final
-class Chain:
+class Chain(Drawn):
     """Sums and differences of one-digit numbers whose intermediate results stay in 0..largest.
 
     numbers: how many numbers a sum has. largest: the largest whole number that occurs.
@@ -66,11 +66,7 @@ class Chain:
             "works_out": works_out,
             "right_steps": right_steps,
         }
-        self._held_out = hold_out(self._draw, held_out_problems, "chain")
-
-    def batch(self, *, seed: int, purpose: str, step: int, count: int) -> list[Problem]:
-        """The training problems of a step: a function of these arguments and the options alone."""
-        return distinct(self._draw, count, seed, "chain", purpose, step)
+        super().__init__(held_out_problems)
 
     def demonstrations(self, *, seed: int, step: int, count: int) -> list[Demonstration]:
         """The demonstrations of a step; which of them are worked out follows from the key too."""
@@ -80,14 +76,6 @@ class Chain:
             Demonstration(problem, self._completion(problem, style < self.worked_share))
             for problem, style in zip(problems, styles, strict=True)
         ]
-
-    def held_out(self) -> list[Problem]:
-        """The held-out problems, the same for every seed."""
-        return list(self._held_out)
-
-    def known(self) -> list[Problem]:
-        """The held-out problems; the others are made as they are asked."""
-        return self.held_out()
 
     def vocabulary(self) -> list[str]:
         """Whole numbers and tags as single pieces, then the other characters."""

@@ -35,14 +35,14 @@ from cohort.rewards.reading import (
 )
 from cohort.tasks.countdown_answer import reaches
 from cohort.tasks.countdown_search import Attempt, attempt, bare
-from cohort.tasks.generated import distinct, hold_out, share, whole
+from cohort.tasks.generated import Drawn, share, whole
 
 TRIES_TO_FAIL = 20
 """Attempts drawn to find failing ones; an instance that is too easy to fail shows fewer."""
 
 
 @final
-class Countdown:
+class Countdown(Drawn):
     """Countdown with whole numbers from 1 to `largest` in prompts and traces.
 
     numbers: how many numbers, or a list of such counts to draw from; 3 to 6.
@@ -69,11 +69,7 @@ class Countdown:
         self.search_share = share("countdown", "search_share", search_share)
         self.failed_attempts = whole("countdown", "failed_attempts", failed_attempts, 0, 20)
         self.rewards: Mapping[str, Callable[..., object]] = {"correct": correct}
-        self._held_out = hold_out(self._draw, held_out_problems, "countdown")
-
-    def batch(self, *, seed: int, purpose: str, step: int, count: int) -> list[Problem]:
-        """The training problems of a step: a function of these arguments and the options alone."""
-        return distinct(self._draw, count, seed, "countdown", purpose, step)
+        super().__init__(held_out_problems)
 
     def demonstrations(self, *, seed: int, step: int, count: int) -> list[Demonstration]:
         """The demonstrations of a step; style and search follow from the key too."""
@@ -83,14 +79,6 @@ class Countdown:
             Demonstration(problem, self._completion(problem, generator))
             for problem, generator in zip(problems, generators, strict=True)
         ]
-
-    def held_out(self) -> list[Problem]:
-        """The held-out problems, the same for every seed."""
-        return list(self._held_out)
-
-    def known(self) -> list[Problem]:
-        """The held-out problems; the others are made as they are asked."""
-        return self.held_out()
 
     def vocabulary(self) -> list[str]:
         """Whole numbers and tags as single pieces, then the other characters."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,6 +30,35 @@ MOST_HELD_OUT = 10_000
 
 MOST_DRAWS = 200
 """Draws for each problem to hold out; one in five is held out, so far fewer are needed."""
+
+
+class Drawn(ABC):
+    """A task whose problems are drawn: which of them a step has, and which are held out.
+
+    A task says how one problem is drawn, and how its demonstrations are made of a step's problems.
+    """
+
+    name: str
+
+    def __init__(self, held_out_problems: int) -> None:
+        """Draws what is held out: the options that a problem depends on are known by then."""
+        self._held_out = hold_out(self._draw, held_out_problems, self.name)
+
+    @abstractmethod
+    def _draw(self, generator: np.random.Generator) -> Problem:
+        """A problem, from this generator and the options alone."""
+
+    def batch(self, *, seed: int, purpose: str, step: int, count: int) -> list[Problem]:
+        """The training problems of a step: a function of these arguments and the options alone."""
+        return distinct(self._draw, count, seed, self.name, purpose, step)
+
+    def held_out(self) -> list[Problem]:
+        """The held-out problems, the same for every seed."""
+        return list(self._held_out)
+
+    def known(self) -> list[Problem]:
+        """The held-out problems; the others are made as they are asked."""
+        return self.held_out()
 
 
 def is_reserved(problem: Problem) -> bool:

@@ -20,7 +20,7 @@ import numpy as np
 from cohort.data import keyed
 from cohort.data.records import Demonstration, Problem
 from cohort.rewards.reading import CLOSE_ANSWER, CLOSE_THINK, OPEN_ANSWER, OPEN_THINK, Text, text_of
-from cohort.tasks.generated import distinct, hold_out, share, whole
+from cohort.tasks.generated import Drawn, share, whole
 
 NAMES = ("Ann", "Ben", "Eve", "Ida", "Jon", "Kim", "Leo", "Mia", "Ned", "Ola", "Pia", "Tom")
 HELLO = {"en": "hello", "de": "hallo"}
@@ -32,7 +32,7 @@ TAGS = (OPEN_THINK, CLOSE_THINK, OPEN_ANSWER, CLOSE_ANSWER)
 
 
 @final
-class Greetings:
+class Greetings(Drawn):
     """Groups of one to `people` people to greet.
 
     people: the most people of a problem.
@@ -57,11 +57,7 @@ class Greetings:
         self.tagged_share = share("greetings", "tagged_share", tagged_share)
         self.german_share = share("greetings", "german_share", german_share)
         self.rewards: Mapping[str, Callable[..., object]] = {"liked": liked}
-        self._held_out = hold_out(self._draw, held_out_problems, "greetings")
-
-    def batch(self, *, seed: int, purpose: str, step: int, count: int) -> list[Problem]:
-        """The training problems of a step: a function of these arguments and the options alone."""
-        return distinct(self._draw, count, seed, "greetings", purpose, step)
+        super().__init__(held_out_problems)
 
     def demonstrations(self, *, seed: int, step: int, count: int) -> list[Demonstration]:
         """The demonstrations of a step; their styles follow from the key too."""
@@ -72,14 +68,6 @@ class Greetings:
             Demonstration(problem, self._completion(problem, *style))
             for problem, style in zip(problems, styles, strict=True)
         ]
-
-    def held_out(self) -> list[Problem]:
-        """The held-out problems, the same for every seed."""
-        return list(self._held_out)
-
-    def known(self) -> list[Problem]:
-        """The held-out problems; the others are made as they are asked."""
-        return self.held_out()
 
     def vocabulary(self) -> list[str]:
         """Names and kind words as whole pieces, and the tags."""

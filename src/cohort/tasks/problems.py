@@ -28,6 +28,7 @@ from cohort.tasks.greetings import Greetings
 from cohort.tasks.orchestrator import Orchestrator
 from cohort.tasks.reasoning_gym import ReasoningGym
 from cohort.tasks.reasoning_gym_items import PREFIX
+from cohort.tasks.slips import Slips
 from cohort.tasks.sums import Sums
 from cohort.tasks.tau2_mock import Tau2Mock
 from cohort.tasks.toolscale import ToolScale
@@ -70,6 +71,7 @@ BUILT_IN: dict[str, Callable[..., ProblemSource]] = {
     "countdown": Countdown,
     "greetings": Greetings,
     "orchestrator": Orchestrator,
+    "slips": Slips,
     "sums": Sums,
     "tau2-mock": Tau2Mock,
     "toolscale": ToolScale,

@@ -32,7 +32,7 @@ from cohort.rewards.reading import (
     Text,
     text_of,
 )
-from cohort.tasks.generated import distinct, hold_out, share, whole
+from cohort.tasks.generated import Drawn, share, whole
 
 SMALLEST_OPERAND = 10
 
@@ -42,7 +42,7 @@ ENGLISH, GERMAN = (" and ", " are "), (" und ", " sind ")
 
 
 @final
-class Sums:
+class Sums(Drawn):
     """Sums of whole numbers from 10 to `largest`.
 
     numbers: how many numbers a sum has. largest: the largest of them.
@@ -69,11 +69,7 @@ class Sums:
         self.tagged_share = share("sums", "tagged_share", tagged_share)
         self.german_share = share("sums", "german_share", german_share)
         self.rewards: Mapping[str, Callable[..., object]] = {"right_steps": right_steps}
-        self._held_out = hold_out(self._draw, held_out_problems, "sums")
-
-    def batch(self, *, seed: int, purpose: str, step: int, count: int) -> list[Problem]:
-        """The training problems of a step: a function of these arguments and the options alone."""
-        return distinct(self._draw, count, seed, "sums", purpose, step)
+        super().__init__(held_out_problems)
 
     def demonstrations(self, *, seed: int, step: int, count: int) -> list[Demonstration]:
         """The demonstrations of a step, all of them right; their styles follow from the key too."""
@@ -84,14 +80,6 @@ class Sums:
             Demonstration(problem, self._completion(problem, style))
             for problem, style in zip(problems, styles, strict=True)
         ]
-
-    def held_out(self) -> list[Problem]:
-        """The held-out problems, the same for every seed."""
-        return list(self._held_out)
-
-    def known(self) -> list[Problem]:
-        """The held-out problems; the others are made as they are asked."""
-        return self.held_out()
 
     def vocabulary(self) -> list[str]:
         """Digits, tags, and the words of a line with their spaces as single pieces."""

@@ -18,14 +18,14 @@ import numpy as np
 from cohort.data.records import Demonstration, Problem
 from cohort.errors import DataError
 from cohort.rollout.environments import EnvironmentFactory
-from cohort.tasks.generated import distinct, hold_out, whole
+from cohort.tasks.generated import Drawn, whole
 from cohort.tasks.toolscale_desk import DomainDesk, columns_of, prompt_of
 from cohort.tasks.toolscale_domain import state_hash, unsound
 from cohort.tasks.toolscale_library import LIBRARY, drawn
 
 
 @final
-class ToolScale:
+class ToolScale(Drawn):
     """Assignments in the domain "library" with up to `errands` errands each."""
 
     name = "toolscale"
@@ -36,23 +36,11 @@ class ToolScale:
         self.environments: Mapping[str, EnvironmentFactory] = {
             "toolscale": functools.partial(DomainDesk, LIBRARY)
         }
-        self._held_out = hold_out(self._draw, held_out_problems, "toolscale")
-
-    def batch(self, *, seed: int, purpose: str, step: int, count: int) -> list[Problem]:
-        """The training problems of a step: a function of these arguments and the options alone."""
-        return distinct(self._draw, count, seed, "toolscale", purpose, step)
+        super().__init__(held_out_problems)
 
     def demonstrations(self, *, seed: int, step: int, count: int) -> list[Demonstration]:
         """Refused: how calls are written is the model's, and not known here."""
         raise _no_text("demonstrations")
-
-    def held_out(self) -> list[Problem]:
-        """The held-out problems, the same for every seed."""
-        return list(self._held_out)
-
-    def known(self) -> list[Problem]:
-        """The held-out problems; the others are made as they are asked."""
-        return self.held_out()
 
     def vocabulary(self) -> list[str]:
         """Refused: a new model has no chat template."""

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from cohort.config.stages import Reinforce, Sampled
 from cohort.data.packing import Family, Member, pack
@@ -24,6 +23,7 @@ from cohort.train.batch import Cutting, no_grad_logprobs, whole_step
 from cohort.train.check_answers import DEMONSTRATION, golds_of, problems_of
 from cohort.train.check_findings import Checked, Finding
 from cohort.train.plan import StagePlan
+from cohort.train.rehearsal import is_memory
 
 GROUPS = 4
 """Groups that are sampled."""
@@ -113,6 +113,7 @@ def _sampled(
         max_new_tokens=options.max_new_tokens,
         temperatures=heat,
         slots=options.slots,
+        stop=tuple(options.stop),
     )
     answers = sample(policy, requests, sampling)
     return [
@@ -206,7 +207,7 @@ def _largest(
         logprobs, _ = policy.logprobs(pack([Family(prompt, members)]))
         logprobs.sum().backward()
     except (RuntimeError, MemoryError) as error:
-        if not _is_memory(error):
+        if not is_memory(error):
             raise
         text = f"a row of {size} tokens does not fit: {str(error).splitlines()[0][:150]}"
         checked.findings.append(Finding("memory", where, text))
@@ -216,8 +217,3 @@ def _largest(
     checked.facts.append(f"{where}: the largest micro-batch, {size} tokens, took {seconds:.2f} s.")
     mean = float(np.mean([len(r.tokens) for group in groups for r in group.rollouts]))
     return seconds * mean * len(groups[0].rollouts) / size
-
-
-def _is_memory(error: BaseException) -> bool:
-    known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-    return known or "allocate" in str(error) or "out of memory" in str(error)

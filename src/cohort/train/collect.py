@@ -19,6 +19,7 @@ from cohort.config.selection import Select
 from cohort.config.stages import Reinforce
 from cohort.data import keyed
 from cohort.data.records import Group, Problem
+from cohort.data.sealed import sealed
 from cohort.errors import DivergedError
 from cohort.objective.algorithms import Algorithm
 from cohort.policy.policy import Policy
@@ -30,6 +31,7 @@ from cohort.train.failures import asking_metrics, check_failures, warn_of_failur
 from cohort.train.journal import Entry
 from cohort.train.stage import StageContext
 from cohort.train.talk import answered
+from cohort.train.teach import teaching_metrics
 
 Grouped = Reinforce | Select | Preference
 """Stages whose steps are groups."""
@@ -59,7 +61,7 @@ class Collected:
     def sampled_tokens(self) -> int:
         """Everything that was sampled."""
         own = sum(len(rollout.logprobs) for group in self.groups for rollout in group.rollouts)
-        return own + self.greedy_tokens
+        return own + self.greedy_tokens + int(self.cost.get("teacher/tokens", 0.0))
 
     @property
     def entropy(self) -> float:
@@ -86,19 +88,23 @@ def collect(
     options: Grouped, algorithm: Algorithm, policy: Policy, context: StageContext, step: int
 ) -> Collected:
     """Sample and score a step's groups, and say of each whether it is learned from."""
-    kept = context.keeper.recalled(step)
-    if kept is not None:
-        recalled = _recalled(kept, options, algorithm, policy, context, step)
+    entry = context.keeper.recalled(step)
+    if entry is not None:
+        recalled = _recalled(entry, options, algorithm, policy, context, step)
         if recalled is not None:
             warn_of_failures(recalled.groups, context, step)
             return recalled
     found = _sampled(options, algorithm, policy, context, step)
     warn_of_failures(found.groups, context, step)
-    retried = {name: value for name, value in found.cost.items() if name.endswith("/retried")}
+    kept = {
+        name: value
+        for name, value in found.cost.items()
+        if name.endswith("/retried") or name.startswith("teacher/")
+    }
     facts = {
         "rounds": found.rounds,
         "greedy_tokens": found.greedy_tokens,
-        "cost": retried,
+        "cost": kept,
     }
     context.keeper.keep(step, found.groups, facts)
     return found
@@ -154,6 +160,8 @@ def _sampled(
     warmup = warmup_seconds(policy) - before
     cost = asking_metrics(context.runner.accounts())
     cost |= {"sampling/warmup_seconds": warmup} if warmup else {}
+    if context.teacher is not None:
+        cost |= teaching_metrics(groups, context.teacher.account())
     return Collected(groups, number + 1, greedy_tokens, dynamic, cost)
 
 
@@ -184,12 +192,15 @@ def _problems(
     options: Grouped, context: StageContext, step: int, *, number: int, rounds: int
 ) -> list[Problem]:
     """The problems of a round: a function of the step and the round alone, so a resume finds them."""
-    return context.source.batch(
+    problems = context.source.batch(
         seed=context.seed,
         purpose=context.name,
         step=(step - 1) * rounds + number + 1,
         count=options.prompts_per_step,
     )
+    if context.teacher is None:
+        return problems
+    return [sealed(problem, context.teacher.columns) for problem in problems]
 
 
 def _scored(
@@ -208,6 +219,7 @@ def _scored(
         temperatures=options.temperature.of_step(step, options.steps),
         slots=options.slots,
         compiled=options.compile_decoding,
+        stop=tuple(options.stop),
     )
     strict = step == 1
     groups = _answered(policy, problems, sampling, algorithm, context, key=key, strict=strict)
@@ -235,6 +247,8 @@ def _answered(
         groups = answered(policy, problems, sampling, key=key, talk=context.talk)
     _check_sampled(groups)
     with context.clock.phase("rewards"):
+        if context.teacher is not None:
+            groups = context.teacher.taught(groups, key)
         groups = score_groups(groups, context.rewards, context.runner, strict=strict)
     return penalized(groups, algorithm, longest=sampling.max_new_tokens)
 

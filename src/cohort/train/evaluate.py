@@ -66,6 +66,7 @@ def measure(
         temperatures=(options.temperature,),
         slots=options.slots,
         compiled=options.compile_decoding,
+        stop=tuple(options.stop),
     )
     likeliest = replace(sampling, rollouts_per_prompt=1, greedy=True)
     greedy = answered(policy, problems, likeliest, key=key, talk=talk)

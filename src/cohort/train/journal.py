@@ -27,6 +27,7 @@ from cohort.data.checkpoints import DamagedError, canonical
 from cohort.data.disk import Disk, RealDisk, refusing, remove_tree, replace_file
 from cohort.data.episodes import episode_from, told_of
 from cohort.data.records import Group, Message, Problem, Rollout, Score
+from cohort.data.sealed import added_to, adding
 from cohort.train.state import Place
 
 _NAME = re.compile(r"stage-(\d+)-step-(\d{6,12})")
@@ -134,6 +135,7 @@ class Entry:
         else:
             problem = replace(problem, prompt=_prompt(kept["prompt"]))
             tokens = np.array(kept["prompt_tokens"], dtype=np.int32)
+        problem = adding(problem, kept["told"])
         return Group(
             problem,
             tokens,
@@ -177,6 +179,7 @@ def _kept(group: Group) -> dict[str, Any]:
         "problem": group.problem.id,
         "prompt": group.problem.prompt if shown else None,
         "prompt_tokens": group.prompt_tokens.tolist() if shown else None,
+        "told": added_to(group.problem),
         "greedy_reward": group.greedy_reward,
         "discarded": group.discarded,
         "rollouts": [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cohort.config.any_stage import AnyStage
 from cohort.config.recipe import Recipe
-from cohort.config.stages import Sampled
+from cohort.config.stages import Sampled, Taught
 from cohort.errors import RecipeError
 
 
@@ -29,6 +29,9 @@ def _stage(stage: AnyStage, base: Path) -> AnyStage:
     changes: dict[str, object] = {"problems": problems}
     if isinstance(stage, Sampled):
         changes["rewards"] = {_found(n, base): reward for n, reward in stage.rewards.items()}
+    if isinstance(stage, Taught) and stage.teacher is not None:
+        anchor = _found(stage.teacher.anchor, base)
+        changes["teacher"] = stage.teacher.model_copy(update={"anchor": anchor})
     return stage.model_copy(update=changes)
 
 

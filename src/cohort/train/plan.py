@@ -17,10 +17,18 @@ from cohort.config.checks import check_recipe
 from cohort.config.preferences import Preference, RewardModel
 from cohort.config.recipe import Recipe
 from cohort.config.references import stage_of
-from cohort.config.stages import Conversing, Mixture, Problems, Reinforce, Sampled, Supervised
+from cohort.config.stages import (
+    Conversing,
+    Mixture,
+    Problems,
+    Reinforce,
+    Sampled,
+    Supervised,
+    Taught,
+)
 from cohort.data.pairs import pair_of
 from cohort.data.records import Problem
-from cohort.errors import DataError, ModelError, RecipeError, RewardError, legible
+from cohort.errors import DataError, LabelError, ModelError, RecipeError, RewardError, legible
 from cohort.objective.algorithms import Algorithm
 from cohort.objective.presets import choose
 from cohort.policy.adapters import check_adaptable
@@ -32,6 +40,7 @@ from cohort.tasks.finite import Finite
 from cohort.tasks.later import Later
 from cohort.tasks.mixed import Mixed, Part
 from cohort.tasks.problems import ProblemSource, given_rows, open_source
+from cohort.train.firewall import check_free_of_labels
 from cohort.train.located import located
 from cohort.train.reward_model_rows import check_rows
 from cohort.train.suits import check_suits
@@ -94,6 +103,8 @@ def _rewards(
     rewards = tuple(load_rewards(options.rewards, task_rewards=known, base=base))
     if isinstance(source, Mixed):
         rewards = tuple(source.confined(rewards))
+    if isinstance(options, Taught) and options.teacher is not None:
+        check_free_of_labels(options.teacher, rewards, source)
     check_columns(rewards, source.known())
     return rewards
 
@@ -117,7 +128,7 @@ def _stage_named(name: str) -> Iterator[None]:
     """Refusals of what a stage names say which stage it was."""
     try:
         yield
-    except (RecipeError, RewardError) as error:
+    except (RecipeError, RewardError, LabelError) as error:
         message = f"stage {legible(name)}: {error.message}"
         raise type(error)(message, error.hint) from error
 

@@ -18,7 +18,7 @@ def frozen_copy(policy: Policy) -> Policy:
     model = shared_copy(policy.model)
     for _, parameter in own_weights(model):
         parameter.requires_grad_(False)
-    return Policy(model, policy.tokenizer)
+    return Policy(model, policy.tokenizer, plain=policy.plain)
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from cohort.train.reference import follow, frozen_copy
 from cohort.train.stage import StageContext
 from cohort.train.state import CRITIC, Cost, StageState
 from cohort.train.step import Beside, learn, learn_values
+from cohort.train.teach import asks_first, teaching
 
 
 def reinforce(
@@ -44,10 +46,20 @@ def reinforce(
     state = StageState(
         updater,
         algorithm=algorithm,
-        reference=frozen_copy(policy) if algorithm.beta else None,
+        reference=frozen_copy(policy) if algorithm.beta or asks_first(options.teacher) else None,
         others={CRITIC: critic.learner} if critic else {},
     )
     context.begin(state)
+    context = replace(
+        context,
+        teacher=teaching(
+            options.teacher,
+            policy,
+            first=state.reference,
+            max_new_tokens=options.max_new_tokens,
+            journal=context.runner.journal,
+        ),
+    )
     clock = context.clock
     clock.lap()
     for step in range(state.step + 1, options.steps + 1):

@@ -160,6 +160,7 @@ class Feed:
             temperatures=options.temperature.of_step(step, options.sampled_steps or options.steps),
             slots=options.slots,
             compiled=options.compile_decoding,
+            stop=tuple(options.stop),
         )
         with context.clock.phase("sampling"):
             answers = sample(policy, requests, sampling)

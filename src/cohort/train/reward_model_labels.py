@@ -138,6 +138,7 @@ class _Completing:
             temperatures=options.temperature.of_step(1, 1),
             slots=options.slots,
             compiled=options.compile_decoding,
+            stop=tuple(options.stop),
         )
         with context.clock.phase("sampling"):
             sampled = sample(policy, requests, sampling)

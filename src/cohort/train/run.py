@@ -28,6 +28,7 @@ from cohort.errors import DivergedError, Interrupted, StorageError
 from cohort.policy import native
 from cohort.policy.load import load_policy
 from cohort.policy.policy import Policy
+from cohort.report.card import write_card
 from cohort.report.console import Console
 from cohort.report.html import write_report
 from cohort.report.read import evaluations, examples, opened
@@ -43,6 +44,7 @@ from cohort.train.plan import Given, StagePlan, check_prompts, make_plan
 from cohort.train.preference import preference
 from cohort.train.products import Products
 from cohort.train.profile import Profiler, steps_to_profile
+from cohort.train.rehearsal import rehearse
 from cohort.train.reinforce import reinforce
 from cohort.train.result import save_result
 from cohort.train.resume import Found, find, refuse_changes
@@ -115,6 +117,7 @@ def _train(recipe: Recipe, plans: list[StagePlan], runner: Runner, asked: _Wishe
             this = _Run(
                 recipe, plans, policy, runner=runner, folder=claimed.folder, console=console
             )
+            rehearse(recipe, plans, policy)
             for number, steps in asked.profiled.items():
                 this.profile(number, steps)
             this.begin(asked.name, claimed.changes, accept_changes=asked.accept_changes)
@@ -209,6 +212,10 @@ class _Run:
         }
         for key, value in facts.items():
             self._store.set_fact(key, value)
+        if self._policy.plain:
+            self._console.warn(
+                f"{self._policy.plain}: each answer has a row of its own, which is slower"
+            )
         self._console.note(
             f"run {self._folder}, seed {self._recipe.seed}, "
             f"{facts['parameters']:,} parameters, {facts['threads']} threads"
@@ -382,6 +389,8 @@ class _Run:
             self._store.close(sealed=True)
             with refusing("writing the report"):
                 write_report(self._folder)
+                if status == "finished":
+                    write_card(self._folder, self._folder / MODEL)
         except StorageError:
             if status == "finished":  # else there is an error on its way that says more
                 raise

@@ -20,16 +20,20 @@ from typing import Any
 
 from cohort.config.selection import Select
 from cohort.data.records import PART, Group, Problem
+from cohort.data.sealed import sealed
 from cohort.errors import RunError, TrainingError, legible
 from cohort.objective.presets import ALGORITHMS
 from cohort.policy.policy import Policy
 from cohort.report.metrics import describe_groups
 from cohort.report.read import GroupRow, groups, opened
+from cohort.report.references import reference_of
 from cohort.train.collect import collect
 from cohort.train.products import KEPT
+from cohort.train.select_references import referred, without
 from cohort.train.sieve import REASONS, Candidate, Sieve
 from cohort.train.stage import StageContext
 from cohort.train.state import Cost, StageState
+from cohort.train.teach import teaching
 
 ONLINE = ALGORITHMS["online-rft"]
 """What decides which answers are asked for; the stage samples as its online form does."""
@@ -46,9 +50,20 @@ def select_answers(options: Select, policy: Policy, context: StageContext) -> Co
     for _ in _kept_until(state.step, sieve, options, context):
         pass  # what went through before is the sieve's memory
     clock.lap()
+    teacher = teaching(
+        options.teacher,
+        policy,
+        first=policy,  # which this stage does not train
+        max_new_tokens=options.max_new_tokens,
+        journal=context.runner.journal,
+    )
+    context = replace(context, teacher=teacher)
     for step in range(state.step + 1, options.steps + 1):
         collected = collect(options, ONLINE, policy, context, step)
-        said = [_sifted(group, sieve) for group in collected.groups]
+        if teacher is None:
+            said = [_sifted(group, sieve) for group in collected.groups]
+        else:
+            said = [[without(group.problem.columns)] for group in collected.groups]
         state.cost.sampled_tokens += collected.sampled_tokens
         metrics = describe_groups(collected.groups) | dict(collected.cost)
         metrics |= _counts([why for own in said for why in own], sieve)
@@ -74,6 +89,8 @@ def _counts(said: list[str], sieve: Sieve) -> dict[str, float]:
 
 def _shown(group: Group, said: list[str]) -> Group:
     """The group with the coefficient of each answer; why nothing of it is kept, if nothing is."""
+    if len(said) < len(group.rollouts):  # its reference is kept, or not
+        return replace(group, discarded="nothing kept" if any(said) else "")
     coefficients = tuple(0.0 if why else 1.0 for why in said)
     return replace(
         group, advantages=coefficients, discarded="" if any(coefficients) else "nothing kept"
@@ -127,6 +144,9 @@ def _kept_until(
                 count=options.prompts_per_step,
             )
             problems = {problem.id: problem for problem in asked}
+            if options.teacher is not None:
+                open_ones = options.teacher.columns
+                problems = {p.id: sealed(p, open_ones) for p in problems.values()}
             for group in groups(db, context.number, step):
                 if group.problem not in problems:
                     raise RunError(
@@ -134,7 +154,11 @@ def _kept_until(
                         f"{legible(repr(group.problem))}, which is no longer there",
                         "put the problems back, or begin anew in another folder with --run",
                     )
-                yield from _rows(group, problems[group.problem], sieve)
+                problem = problems[group.problem]
+                if options.teacher is None:
+                    yield from _rows(group, problem, sieve)
+                else:
+                    yield referred(group, problem, reference_of(db, group.id) or {})
 
 
 def _rows(

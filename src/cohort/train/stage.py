@@ -18,6 +18,7 @@ from cohort.train.products import Products
 from cohort.train.profile import Profiler
 from cohort.train.state import StageState
 from cohort.train.talk import Talk
+from cohort.train.teach import Teaching
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class StageContext:
     runner: what runs the rewards; in this process, unless another is given.
     talk: how answers have several turns, where they do.
     profiler: where the stage's first steps are profiled.
+    teacher: what makes references where the stage is free of labels.
     """
 
     number: int
@@ -45,6 +47,7 @@ class StageContext:
     clock: Clock = field(default_factory=Clock)
     talk: Talk | None = None
     profiler: Profiler | None = None
+    teacher: Teaching | None = None
 
     def begin(self, state: StageState) -> None:
         """Put the stage's state where it was, if it went on before; called before the first step."""

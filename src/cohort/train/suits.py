@@ -5,6 +5,7 @@ from __future__ import annotations
 from cohort.config.critic import Critic
 from cohort.config.references import stage_of
 from cohort.config.stages import Reinforce
+from cohort.config.teacher import FIRST
 from cohort.errors import RecipeError, legible
 from cohort.objective.algorithms import Algorithm
 
@@ -33,10 +34,23 @@ def check_suits(stage: Reinforce, algorithm: Algorithm, where: str) -> None:
         _check_parts(stage, algorithm, where)
     if algorithm.chosen["advantage"] == "best-of-k":
         _check_subsets(stage, algorithm, where)
+    _check_first(stage, algorithm, where)
     if stage.critic is not None:
         _check_critic(stage, stage.critic, where)
     if algorithm.asks_critic != (stage.critic is not None):
         raise _critic_refusal(algorithm, where)
+
+
+def _check_first(stage: Reinforce, algorithm: Algorithm, where: str) -> None:
+    """The policy's first version is one model in memory, whoever asks it: it cannot stay and move."""
+    if stage.teacher is None or stage.teacher.anchor != FIRST:
+        return
+    if algorithm.chosen["reference"] != "frozen":
+        raise RecipeError(
+            f"{where}: the reference of {algorithm.name} moves ({algorithm.chosen['reference']}), and the "
+            "teacher's anchor is the policy's first version",
+            'use algorithm.reference = "frozen", or another anchor',
+        )
 
 
 def _check_parts(stage: Reinforce, algorithm: Algorithm, where: str) -> None:

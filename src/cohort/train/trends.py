@@ -33,6 +33,7 @@ WATCHED = {
     "completions/clipped_ratio": ("share of answers that are cut", "up"),
     "frac_reward_zero_std": ("share of groups without signal", "up"),
     "grad_norm": ("norm of the gradient", "up"),
+    "teacher/alike": ("share of groups whose answers are all the same", "up"),
 }
 """What is watched, how it is called, and in which direction it is worth saying."""
 

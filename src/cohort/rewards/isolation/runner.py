@@ -57,6 +57,11 @@ class Runner:
         say what a person should know at once."""
         self._journal, self._quarantine, self._say = book, Quarantine(book), say
 
+    @property
+    def journal(self) -> Journal:
+        """What services answered, for those who ask them beside the rewards."""
+        return self._journal
+
     def ask(self, batches: Asked, *, strict: bool) -> list[list[Outcome]]:
         """For each function what became of every rollout. Raises RewardError; see `Asking`."""
         shares: dict[Home | None, list[int]] = {}

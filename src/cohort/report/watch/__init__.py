@@ -1,0 +1,1 @@
+"""The local server of the page. It reads runs, and writes nothing."""

@@ -1,0 +1,177 @@
+"""What a stage takes of memory, item by item: arithmetic on a model's sizes and a stage's counts.
+
+    peak = what is always there  +  max(while it learns, while it samples)
+
+Nothing is loaded or measured here, so it can be asked of any machine. Counted is what the code keeps:
+float32 sums of gradients for each thread, a checkpoint's copy in memory and the bytes it becomes, the
+head's gradient while all activations wait for theirs. Not counted: what an allocator holds on to.
+
+    T tokens of a row, d hidden width, f feed-forward width, Hq query and Hk key heads of width D.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cohort.policy.head import CHUNK_BYTES
+from cohort.policy.native import whole_blocks
+from cohort.policy.outline import Sizes
+
+SINGLE = 4
+"""Bytes of a float32: masters, moments and sums of gradients are in it, and the CPU's keys and values."""
+CHUNKS = 3
+"""Copies of a chunk of logits that the head's gradient works on."""
+PROCESS_BYTES = {"cpu": 450 << 20, "cuda": 1200 << 20}
+"""Python, torch and its libraries; on a GPU the context, kernels and workspaces."""
+WORKER_BYTES = 60 << 20
+"""A process in which rewards run."""
+
+ALWAYS = (
+    "weights",
+    "optimizer",
+    "reference",
+    "beside",
+    "checkpoint",
+    "rewards' workers",
+    "process",
+)
+LEARNING = ("gradients", "activations", "head")
+SAMPLING = ("keys and values", "sampler's copies", "logits")
+ITEMS = (*ALWAYS, *LEARNING, *SAMPLING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What a stage asks for: the longest prompt and answer in tokens, and how many there are at a time."""
+
+    device: str = "cpu"
+    learns: bool = True
+    samples: bool = True
+    prompt: int = 0
+    answer: int = 0
+    groups: int = 1
+    members: int = 1
+    row_tokens: int = 2048
+    rows_at_once: int = 1
+    slots: int = 64
+    reference: bool = False
+    beside: int = 0
+    """Further models of the same size that are trained: a critic of its own, a reward model."""
+    recompute: bool = False
+    workers: int = 0
+
+    @property
+    def row(self) -> int:
+        """Tokens of the largest row, as `train.rows.even_cut` cuts a step; one answer's at least."""
+        family = self.prompt + self.members * self.answer
+        count = self.rows_at_once * -(-self.tokens // (self.rows_at_once * self.row_tokens))
+        even = -(-self.tokens // count) + family // 2
+        return max(min(self.row_tokens, even, self.tokens), self.prompt + self.answer)
+
+    @property
+    def rows(self) -> int:
+        """Rows that are computed at a time: not more than the step has."""
+        return min(self.rows_at_once, -(-self.tokens // self.row))
+
+    @property
+    def tokens(self) -> int:
+        """All of a step, each prompt once."""
+        return max(1, self.groups * (self.prompt + self.members * self.answer))
+
+
+def items(sizes: Sizes, load: Load) -> dict[str, int]:
+    """Bytes by item; those that a stage has not are 0."""
+    found = dict.fromkeys(ITEMS, 0) | _always(sizes, load)
+    if load.learns:
+        found |= _learning(sizes, load)
+    if load.samples:
+        found |= _sampling(sizes, load)
+    return found
+
+
+def peak(found: dict[str, int]) -> int:
+    """The most that is there at a time."""
+    return sum(found[name] for name in ALWAYS) + max(
+        sum(found[name] for name in LEARNING), sum(found[name] for name in SAMPLING)
+    )
+
+
+def state_bytes(sizes: Sizes) -> int:
+    """AdamW's two moments, and the float32 masters of weights in less precision."""
+    masters = SINGLE if sizes.number_bytes < SINGLE else 0
+    return sizes.trained * (2 * SINGLE + masters)
+
+
+def activation_bytes(sizes: Sizes, *, recompute: bool) -> int:
+    """Per token of a row: what forward passes keep for the gradient."""
+    within = _layer_numbers(sizes) * sizes.number_bytes
+    if sizes.number_bytes < SINGLE and sizes.written_out:  # attention keeps its own in float32
+        within += SINGLE * sizes.width * (2 * sizes.query_heads + 2 * sizes.key_heads)
+    ends = 3 * sizes.hidden * sizes.number_bytes
+    if recompute:
+        return ends + sizes.layers * sizes.hidden * sizes.number_bytes + within
+    return ends + sizes.layers * within
+
+
+def _layer_numbers(sizes: Sizes) -> int:
+    queries, keys = sizes.query_heads * sizes.width, sizes.key_heads * sizes.width
+    if sizes.written_out:
+        # norms' inputs and outputs; the joint projection; what was rotated and seen; gate, up, gated
+        return 4 * sizes.hidden + 3 * queries + 3 * keys + 3 * sizes.feed_forward
+    own = 6 * sizes.hidden + 3 * queries + 3 * keys + 4 * sizes.feed_forward
+    return own + 2 * sizes.adapter_width
+
+
+def _always(sizes: Sizes, load: Load) -> dict[str, int]:
+    weights = sizes.parameters * sizes.number_bytes
+    own = sizes.trained * sizes.number_bytes
+    state = state_bytes(sizes) if load.learns else 0
+    held = own if load.reference else 0
+    beside = load.beside * (weights + state_bytes(sizes))
+    on_disk = own + held + (load.beside and weights)
+    return {
+        "weights": weights,
+        "optimizer": state,
+        "reference": held,
+        "beside": beside,
+        # a copy of all of it, then the bytes of its files, the largest of them twice on its way
+        "checkpoint": 2 * (on_disk + state + load.beside * state_bytes(sizes)) + state
+        if load.learns
+        else 0,
+        "rewards' workers": load.workers * WORKER_BYTES,
+        "process": PROCESS_BYTES.get(load.device, PROCESS_BYTES["cuda"]),
+    }
+
+
+def _learning(sizes: Sizes, load: Load) -> dict[str, int]:
+    head = sizes.vocabulary * sizes.hidden * SINGLE if sizes.head_is_trained else 0
+    per_token = activation_bytes(sizes, recompute=load.recompute)
+    transient = SINGLE * (3 * sizes.feed_forward + 4 * sizes.hidden)
+    chunk = CHUNKS * min(
+        CHUNK_BYTES.get(load.device, 512 << 20), load.row * sizes.vocabulary * SINGLE
+    )
+    one = load.row * (per_token + transient)
+    # the norm of a gradient is taken in float64, of one tensor at a time
+    at_least = 2 * SINGLE * sizes.largest if sizes.head_is_trained else 0
+    return {
+        "gradients": sizes.trained * SINGLE * load.rows,
+        "activations": load.rows * one,
+        "head": max(load.rows * (head + chunk), at_least - load.rows * one),
+    }
+
+
+def _sampling(sizes: Sizes, load: Load) -> dict[str, int]:
+    answers = load.groups * load.members
+    lanes, places = min(load.slots, answers), min(load.slots, load.groups)
+    number = SINGLE if load.device == "cpu" else sizes.number_bytes
+    kept = places * whole_blocks(load.prompt) + lanes * whole_blocks(load.answer)
+    per_token = 2 * sizes.layers * sizes.key_heads * sizes.width * number
+    head = sizes.vocabulary * sizes.hidden
+    prefill = min(places, load.groups) * load.prompt * SINGLE * (
+        4 * sizes.hidden + 3 * sizes.feed_forward + 4 * sizes.query_heads * sizes.width
+    )  # fmt: skip
+    return {
+        "keys and values": kept * per_token,
+        "sampler's copies": (head * number if load.device == "cpu" else 0) + prefill,
+        "logits": 2 * lanes * sizes.vocabulary * SINGLE + lanes * load.answer * 24,
+    }

@@ -1,0 +1,98 @@
+"""`cohort synthesize` and imitating references: all rules over the same answers, and rows without labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cohort.config.load import read_recipe
+from cohort.errors import CohortError, RecipeError
+from cohort.report.show import show_groups
+from cohort.train.synthesize_model import synthesize_model
+from tests.train.runs import SUPERVISED, recipe, rows, run
+from tests.train.test_teach import COLD, TAUGHT, TEACHER
+
+RULES = [
+    "single",
+    "majority",
+    "self-chosen",
+    "least perplexity",
+    "mutual predictability",
+    "synthesis",
+]
+SELECT = {
+    "kind": "select",
+    "name": "references",
+    "problems": {"source": "slips", "held_out_problems": 6},
+    "teacher": TEACHER | {"reference": "majority"},
+    "rewards": {"agrees": 0.0},
+    "steps": 2,
+    "prompts_per_step": 4,
+    "rollouts_per_prompt": 4,
+    "max_new_tokens": 12,
+}
+
+
+@pytest.fixture(scope="module")
+def cold(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cold")
+    return run(folder / "run", COLD | {"steps": 150, "rows_per_step": 16}) / "model"
+
+
+def summary(cold: Path, **changes: object):
+    stage = {k: v for k, v in SELECT.items() if k != "prompts_per_step"}
+    stage |= {"steps": 1, "teacher": TEACHER, **changes}
+    made = read_recipe({"threads": 1, "model": str(cold), "stage": [stage]}, source="test")
+    return synthesize_model(made, base=Path.cwd(), reward="correct")
+
+
+def test_every_rule_is_asked_about_the_same_answers(cold: Path) -> None:
+    found = summary(cold)
+    assert list(found["rules"]) == RULES
+    assert found["problems"] == 6
+    assert found["rules"]["single"]["abstained"] == 0
+    assert summary(cold) == found
+    json.dumps(found, allow_nan=False)
+
+
+def test_of_one_answer_every_rule_but_the_model_takes_that_one(cold: Path) -> None:
+    rules = summary(cold, rollouts_per_prompt=1)["rules"]
+    assert rules["least perplexity"]["right"] == rules["single"]["right"]
+    assert rules["mutual predictability"]["abstained"] in (0, 6)
+
+
+def test_what_selects_with_a_teacher_keeps_references_and_no_label(tmp_path: Path) -> None:
+    imitate = SUPERVISED | {"problems": "stage:references", "steps": 2}
+    cold = COLD | {"steps": 150, "rows_per_step": 16}
+    folder = run(tmp_path / "run", cold, SELECT, imitate)
+    lines = (folder / "stages" / "references" / "kept.jsonl").read_text().splitlines()
+    kept = [json.loads(line) for line in lines]
+    assert 0 < len(kept) <= 8
+    assert all(set(row) == {"id", "prompt", "completion"} for row in kept)
+    told = [json.loads(c)["reference"] for (c,) in rows(folder, "SELECT columns FROM groups")]
+    assert {row["completion"] for row in kept} <= {own["text"] for own in told}
+
+
+def test_filters_of_answers_are_refused_where_references_are_kept() -> None:
+    with pytest.raises(RecipeError, match="best_of is for answers"):
+        recipe(COLD, SELECT | {"best_of": 1})
+
+
+def test_a_group_is_shown_with_its_reference(tmp_path: Path, capsys) -> None:
+    folder = run(tmp_path / "run", COLD, TAUGHT)
+    ((problem, columns),) = rows(
+        folder, "SELECT problem, columns FROM groups WHERE step = 2 LIMIT 1"
+    )
+    show_groups(folder, step=2, problem=problem)
+    shown = capsys.readouterr().out
+    reference = json.loads(columns)["reference"]
+    assert ("no reference: " if "missing" in reference else "reference: ") in shown
+    html = (folder / "report.html").read_text()
+    assert "reference: " in html
+
+
+def test_a_model_that_is_not_there_is_refused() -> None:
+    with pytest.raises(CohortError):
+        summary(Path("/nowhere/model"))
