@@ -1,6 +1,6 @@
 """Tools, environments and agents at fault: no run is lost, no failure is a reward.
 
-    python -m proofs.episode_faults [--short] [--only TEXT]
+    python -m proofs.episode_faults [--short] [--only PATTERN]
 
 Each case is a run of two steps with three groups of three rollouts each, one of the groups at fault. The
 policy is a small random model that was taught to say a word or two. Held of every case:
@@ -22,6 +22,7 @@ import contextlib
 import gc
 import json
 import os
+import re
 import sqlite3
 import sys
 import tempfile
@@ -244,7 +245,7 @@ def children() -> list[str]:
 
 def prove(short: bool, only: str = "") -> dict[str, Any]:
     """Every case; some of them in the short form."""
-    names = [name for name in (SHORT if short else FAULTS) if only in name]
+    names = [name for name in (SHORT if short else FAULTS) if re.search(only, name)]
     outcomes: Counter[str] = Counter()
     failures: list[str] = []
     with tempfile.TemporaryDirectory() as place:

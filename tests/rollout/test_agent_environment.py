@@ -255,7 +255,7 @@ def test_an_episode_that_is_cut_refuses_its_agent_and_has_no_facts() -> None:
 
     def agent(base_url: str, problem: Problem) -> dict[str, float]:
         try:
-            chatty(base_url, problem)
+            chatty(base_url, problem, turns=3)
         except (RuntimeError, http.client.HTTPException) as error:
             codes.append(str(error))
         return {"reward": 1.0}

@@ -119,5 +119,11 @@ def outcome(work: Work) -> Any:
         interrupted = isinstance(error, KeyboardInterrupt)
         if interrupted and threading.current_thread() is threading.main_thread():
             raise
-        kind = next((kind for of, kind in KINDS if isinstance(error, of)), "raised")
-        return Failed(kind, legible(failure(error), LONGEST_REASON))
+        return Failed(_kind(error), legible(failure(error), LONGEST_REASON))
+
+
+def _kind(error: BaseException) -> Kind:
+    for of, kind in KINDS:
+        if isinstance(error, of):
+            return kind
+    return "raised"

@@ -179,7 +179,7 @@ def _text(found: Any, where: str, role: str) -> str:
     if found is None and role == "assistant":
         return ""
     if isinstance(found, list):
-        parts = [part.get("text") if isinstance(part, dict) else None for part in found]
+        parts: list[Any] = [part.get("text") if isinstance(part, dict) else None for part in found]
         kinds = {part.get("type") for part in found if isinstance(part, dict)}
         if kinds - {"text"} or not all(isinstance(part, str) for part in parts):
             _wrong(where, "has parts that are not text, and the policy reads text alone")
@@ -193,8 +193,9 @@ def _text(found: Any, where: str, role: str) -> str:
 
 def _calls(found: Any, where: str) -> list[Message]:
     """Calls of an earlier turn, their arguments as data."""
-    made = []
-    for call in found if isinstance(found, list) else [None]:
+    made: list[Message] = []
+    calls: list[Any] = found if isinstance(found, list) else [None]
+    for call in calls:
         function = call.get("function") if isinstance(call, dict) else None
         if not isinstance(function, dict) or not isinstance(call.get("id"), str):
             _wrong(where, "is a list of calls with an id and a function")
