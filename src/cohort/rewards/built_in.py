@@ -15,6 +15,7 @@ from cohort.rewards.math.reward import equal_mathematics
 from cohort.rewards.orchestra import orchestra
 from cohort.rewards.rules import correct, has_format, length, mentions
 from cohort.rewards.text_rules import language, overlap
+from cohort.rewards.turn_rules import turns
 
 BUILT_IN: dict[str, Callable[..., object]] = {
     "correct": correct,
@@ -37,5 +38,6 @@ BUILT_IN: dict[str, Callable[..., object]] = {
     "cosine_length": cosine_length,
     "repetition": repetition,
     "orchestra": orchestra,
+    "turns": turns,
 }
 """The names that a recipe may use, and their functions."""
