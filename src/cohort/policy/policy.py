@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers.modeling_utils import PreTrainedModel
 
 from cohort.data.packing import Row
@@ -24,7 +25,7 @@ from cohort.policy.attention import Heads, Layout, Packed
 from cohort.policy.bounded import Chats
 from cohort.policy.head import token_logprobs
 from cohort.policy.panels import Panels
-from cohort.policy.products import Weights, packed, product
+from cohort.policy.products import LEAST_WEIGHTS, ROWS_TOGETHER, Weights, packed, product
 from cohort.policy.trunk import Trunk, trunk_of
 
 ROW_TOKENS = {"cpu": 2048}
@@ -88,13 +89,17 @@ class Policy:
             self._head = None
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Of every token after these hidden states, not to be differentiated: [B, d] -> [B, V]."""
+        """Of every token after these hidden states, not to be differentiated: [B, d] -> [B, V].
+
+        Whoever else is sampled changes no bit of an answer's own.
+        """
         weight, bias = self.head
-        return (
-            product(hidden, weight, bias)
-            if self._head is None
-            else self._head.product(hidden, bias)
-        )
+        rows, small = len(hidden), weight.numel() < LEAST_WEIGHTS
+        if small and hidden.device.type == "cpu":
+            hidden = pad(hidden, (0, 0, 0, -rows % ROWS_TOGETHER))
+        if self._head is None or small:
+            return product(hidden, weight, bias)[:rows]
+        return self._head.product(hidden, bias)
 
     @property
     def steps_have_fixed_shapes(self) -> bool:
