@@ -54,7 +54,7 @@ class Once(Counting):
         return Observed(over=True)
 
 
-def _sampled(policy, factory, sampling=SAMPLING, limits=None, prompts=PROMPTS):
+def sampled(policy, factory, sampling=SAMPLING, limits=None, prompts=PROMPTS):
     problems = [Problem(str(n), prompt) for n, prompt in enumerate(prompts)]
     conversation = factory and Episodes(
         factory,
@@ -82,13 +82,13 @@ def _same(one, other):
 @pytest.mark.parametrize("architecture", ["llama", "mistral"])
 def test_an_episode_of_one_turn_is_the_answer_without_an_environment(architecture):
     policy, _ = tiny_policy(architecture)
-    assert _bits(_sampled(policy, Once)[1]) == _bits(_sampled(policy, None)[1])
+    assert _bits(sampled(policy, Once)[1]) == _bits(sampled(policy, None)[1])
 
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen2", "mistral", "gpt2"])
 def test_sampled_tokens_have_the_trainers_logprobs_and_shown_ones_have_none(architecture):
     policy, _ = tiny_policy(architecture)
-    requests, groups = _sampled(policy, Counting)
+    requests, groups = sampled(policy, Counting)
     assert max(len(r.episode.turns) for group in groups for r in group) > 2
     for request, group in zip(requests, groups, strict=True):
         for rollout in group:
@@ -102,7 +102,7 @@ def test_sampled_tokens_have_the_trainers_logprobs_and_shown_ones_have_none(arch
 def test_what_is_shown_stands_where_the_turns_say():
     policy, _ = tiny_policy()
     shown = policy.seen_tokens("20 21").tolist()
-    for group in _sampled(policy, Counting)[1]:
+    for group in sampled(policy, Counting)[1]:
         for rollout in group:
             place = 0
             for turn in rollout.episode.turns:
@@ -119,17 +119,17 @@ def test_what_is_shown_stands_where_the_turns_say():
 @pytest.mark.parametrize("slots", [1, 3, 18])
 def test_slots_and_the_order_of_replies_change_no_rollout(slots, monkeypatch):
     policy, _ = tiny_policy()
-    wanted = _sampled(policy, Quick)[1]
+    wanted = sampled(policy, Quick)[1]
     delays = np.random.default_rng(slots)
     monkeypatch.setattr(Counting, "wait", staticmethod(lambda _: 0.02 * delays.random()))
     narrow = Sampling(rollouts_per_prompt=6, max_new_tokens=40, slots=slots)
-    _same(_sampled(policy, Counting, narrow)[1], wanted)
+    _same(sampled(policy, Counting, narrow)[1], wanted)
 
 
 def test_greedy_turns_are_those_of_generate():
     policy, model = tiny_policy()
     greedy = Sampling(rollouts_per_prompt=1, max_new_tokens=30, greedy=True)
-    requests, groups = _sampled(policy, Counting, greedy)
+    requests, groups = sampled(policy, Counting, greedy)
     for request, (rollout,) in zip(requests, groups, strict=True):
         so_far, place = request.prompt.tolist(), 0
         for turn in rollout.episode.turns:
@@ -145,7 +145,7 @@ def test_greedy_turns_are_those_of_generate():
 
 def test_a_packed_row_with_masks_has_the_gradient_of_plain_sequences():
     policy, _ = tiny_policy()
-    requests, groups = _sampled(policy, Counting)
+    requests, groups = sampled(policy, Counting)
     families, offset = [], 0
     for request, group in zip(requests, groups, strict=True):
         members = []
@@ -168,12 +168,12 @@ def test_a_packed_row_with_masks_has_the_gradient_of_plain_sequences():
 def test_turns_and_tokens_have_limits():
     policy, _ = tiny_policy()
     limits = Limits(turns=2, turn_seconds=20.0)
-    groups = _sampled(policy, Counting, limits=limits)[1]
+    groups = sampled(policy, Counting, limits=limits)[1]
     stops = {r.stop for group in groups for r in group}
     assert "turns" in stops
     assert all(len(r.episode.turns) <= 2 for group in groups for r in group)
     short = Sampling(rollouts_per_prompt=6, max_new_tokens=8, slots=7)
-    groups = _sampled(policy, Counting, short)[1]
+    groups = sampled(policy, Counting, short)[1]
     assert "length" in {r.stop for group in groups for r in group}
     assert all(len(r.tokens) <= 8 and r.sampled[-1] for group in groups for r in group)
 
@@ -192,7 +192,7 @@ class Broken(Counting):
 def test_an_environment_that_fails_fails_its_own_episode_alone():
     policy, _ = tiny_policy()
     limits = Limits(turn_seconds=0.5)
-    groups = _sampled(policy, Broken, limits=limits, prompts=[str(n) for n in range(6, 18)])[1]
+    groups = sampled(policy, Broken, limits=limits, prompts=[str(n) for n in range(6, 18)])[1]
     rollouts = [r for group in groups for r in group if r.stop != "length"]
     assert {r.stop for r in rollouts} == {"failed"}
     reasons = " ".join(sorted({" ".join(r.episode.failure) for r in rollouts}))
@@ -211,7 +211,7 @@ class Drawn(Counting):
 def test_members_of_a_group_that_start_differently_are_refused():
     policy, _ = tiny_policy()
     with pytest.raises(DataError, match="start differently"):
-        _sampled(policy, Drawn)
+        sampled(policy, Drawn)
 
 
 class Awaited(Counting):
@@ -224,4 +224,4 @@ class Awaited(Counting):
 
 def test_environments_may_be_coroutines():
     policy, _ = tiny_policy()
-    _same(_sampled(policy, Awaited)[1], _sampled(policy, Quick)[1])
+    _same(sampled(policy, Awaited)[1], sampled(policy, Quick)[1])

@@ -4,8 +4,8 @@ The agent runs in a thread (a function) until its first request, whose messages 
 the policy is the answer to a request, and what the next request has beyond what was said is what the
 policy sees next. When the agent returns, the episode is over, and what it returned are its facts.
 
-An agent must go on with the conversation as it was: one that rewrites what was said before, or asks twice at
-once, is refused, by an error that it gets and that fails the episode.
+An agent that goes on with the conversation as it was is trained on one sequence; of one that rewrites what
+was said before, each turn is a sample of its own from there on (`environment.context_tokens`).
 """
 
 from __future__ import annotations
@@ -66,11 +66,9 @@ class AgentEnvironment:
             facts = dict(self._ended[0] or {})
             return Observed(over=True, facts=facts)
         fresh = asked.messages[len(self._messages) :]
-        if not fresh or not _goes_on(self._messages, asked.messages):
-            asked.refuse("this conversation is not the one before with something after it")
-            raise AgentFailed("the agent changed what was said before; that is not trained on yet")
+        afresh = not fresh or not _goes_on(self._messages, asked.messages)
         self._asked, self._messages = asked, list(asked.messages)
-        return Observed(seen=tuple(fresh))
+        return Observed(seen=tuple(asked.messages if afresh else fresh), afresh=afresh)
 
     def close(self) -> None:
         """An agent that still asks is refused."""

@@ -43,17 +43,20 @@ NOTHING: Tokens = np.zeros(0, dtype=np.int32)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Of an episode. turns: the most it may have. turn_seconds: how long an environment may take to
-    answer one. episode_seconds: after how long no further turn begins; infinite: never."""
+    answer one. episode_seconds: after how long no further turn begins; infinite: never. context_tokens:
+    the most of a context that is written anew; 0: it always goes on from what was said."""
 
     turns: int = 8
     turn_seconds: float = 60.0
     episode_seconds: float = math.inf
+    context_tokens: int = 0
 
 
 @dataclass(slots=True)
 class _Open:
     """An episode that goes on. told: tokens of its turns so far, shown ones included. messages: of a
-    chat, all of them until the turn that was spoken last, which ended with the token `last`."""
+    chat, all of them until the turn that was spoken last, which ended with the token `last`. context: what
+    the next turn goes on from, once that was written anew; said: the tokens of the last turn."""
 
     environment: Environment | None
     began: float
@@ -62,6 +65,8 @@ class _Open:
     last: int = 0
     turns: list[Turn] = field(default_factory=list)
     told: int = 0
+    said: Tokens = field(default_factory=lambda: NOTHING)
+    context: Tokens | None = None
     facts: dict[str, object] = field(default_factory=dict)
     failure: tuple[str, str] | None = None
 
@@ -90,6 +95,8 @@ class Episodes:
         """The problems with the prompts that their environments gave."""
         self.prompts = [voice.prompt(problem, tools) for problem, tools in begun]
         """The same as tokens, as the policy sees them: int32 [p] each."""
+        self.context_tokens = limits.context_tokens
+        """See request.Conversation."""
         self._tools = [tools for _, tools in begun]
 
     def _reset(
@@ -131,8 +138,11 @@ class Episodes:
         own = self._open[request, member]
         turn = tokens[own.told :]
         spoken = self._voice.heard(turn, len(own.turns))
-        own.turns.append(Turn(len(turn), text=spoken.text, mistakes=spoken.mistakes))
+        own.turns.append(
+            Turn(len(turn), text=spoken.text, mistakes=spoken.mistakes, context=_plain(own.context))
+        )
         own.told, own.spoken, own.last = len(tokens), spoken, int(tokens[-1])
+        own.said = turn
         environment = own.environment
         if environment is None:
             self._reply(request, member, "failed")
@@ -168,18 +178,38 @@ class Episodes:
         elif time.monotonic() - own.began > self._limits.episode_seconds:
             self._reply(request, member, "time")
         else:
-            assert own.spoken is not None, "an answer to a turn that nobody spoke"
             try:
-                shown = self._voice.shown(
-                    own.messages, own.spoken, answer.seen, own.last, self._tools[request]
-                )
-            except ModelError as error:  # a template refuses what this environment shows
+                self._ready.append(self._next(request, member, answer))
+            except (
+                DataError,
+                ModelError,
+            ) as error:  # a template refuses what this environment shows
                 own.failure = "invalid", error.message
                 self._reply(request, member, "failed")
-                return
-            own.turns[-1] = replace(last, observed=len(shown.tokens), seen=shown.text)
-            own.told += len(shown.tokens)
-            self._ready.append(Reply(request, member, shown.tokens))
+
+    def _next(self, request: int, member: int, answer: Observed) -> Reply:
+        """What the policy sees before its next turn. Raises DataError and ModelError for what cannot be
+        shown."""
+        own = self._open[request, member]
+        assert own.spoken is not None, "an answer to a turn that nobody spoke"
+        tools, last = self._tools[request], own.turns[-1]
+        if answer.afresh:
+            own.messages, context, text = self._voice.afresh(answer.seen, tools)
+        else:
+            shown = self._voice.shown(own.messages, own.spoken, answer.seen, own.last, tools)
+            if own.context is None:
+                own.turns[-1] = replace(last, observed=len(shown.tokens), seen=shown.text)
+                own.told += len(shown.tokens)
+                return Reply(request, member, shown.tokens)
+            context, text = np.concatenate((own.context, own.said, shown.tokens)), shown.text
+        if len(context) > self.context_tokens:
+            raise ModelError(
+                f"it wrote a context of {len(context)} tokens anew, and at most "
+                f"{self.context_tokens} are allowed",
+                "raise environment.context_tokens, or let the conversation go on as it was",
+            )
+        own.context, own.turns[-1] = context, replace(last, seen=text)
+        return Reply(request, member, NOTHING, context=context)
 
     def _reply(self, request: int, member: int, stop: StopReason) -> None:
         self._ready.append(Reply(request, member, NOTHING, stop))
@@ -190,8 +220,9 @@ class Episodes:
         turns = list(own.turns)
         if len(tokens) > own.told or not turns:  # cut within a turn
             rest = tokens[own.told :]
-            turns.append(Turn(len(rest), text=self._voice.heard(rest, len(turns)).text))
-        elif turns[-1].observed:  # there was no room for what it was to be shown
+            text = self._voice.heard(rest, len(turns)).text
+            turns.append(Turn(len(rest), text=text, context=_plain(own.context)))
+        elif turns[-1].seen:  # there was no room for what it was to be shown
             turns[-1] = replace(turns[-1], observed=0, seen="")
         _closed(own.environment)
         seconds = time.monotonic() - own.began
@@ -227,6 +258,10 @@ def _observed(environment: Environment, spoken: Spoken) -> Observed:
         raise ValueError(f"the reward of a turn is {answer.reward!r}")
     facts: dict[str, object] = json.loads(json.dumps(dict(answer.facts), allow_nan=False))
     return replace(answer, facts=facts)
+
+
+def _plain(context: Tokens | None) -> tuple[int, ...] | None:
+    return None if context is None else tuple(context.tolist())
 
 
 def _closed(environment: Environment | None) -> None:
