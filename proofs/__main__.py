@@ -47,6 +47,7 @@ PROOFS = {
     "iterative": "a reward model that is trained on with the policy, and one that is not: five seeds",
     "orchestrator": "a small orchestrator minds price, difficulty and preference: five seeds",
     "conversations": "conversations in six chat templates: the record is what was said and shown",
+    "slow_tools": "a thousand episodes with slow tools: slots stay busy, nobody waits, the same bits",
     "waits": "a step waits for a checkpoint less than a tenth of a second",
 }
 """What each proof shows."""
@@ -62,7 +63,9 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    alone = [name for name in asked.only if name in ("waits", "judge_faults")]  # they measure time
+    alone = [
+        name for name in asked.only if name in ("waits", "judge_faults", "slow_tools")
+    ]  # they measure time
     with ThreadPoolExecutor(asked.jobs) as pool:
         together = [name for name in asked.only if name not in alone]
         results = dict(
