@@ -28,6 +28,7 @@ def scored(rewards: Tensor = REWARDS, **more: Tensor) -> Scored:
         "step_rewards": torch.cat([rewards, 1.0 - rewards]),
         "step_group": torch.cat([GROUP, GROUP]),
         "step_end": torch.cat([ends, ends - LENGTHS + 1]),
+        "turn": (torch.arange(len(rollout)) > (ends - LENGTHS + 1)[rollout]).long(),
         "values": torch.linspace(-0.4, 0.9, len(rollout), dtype=torch.float64).square(),
         "bootstrap": F64([0.0, 0.7, 0.0, 0.0, 0.4, 0.0, 0.0, 0.9, 0.0, 0.0, 0.0, 0.2, 0.0]),
     }

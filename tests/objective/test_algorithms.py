@@ -78,6 +78,7 @@ OTHER = {
     "half_life_tokens": 0.5,
     "right_above": 0.15,
     "gamma": 0.7,
+    "turn_gamma": 0.5,
     "gae_lambda": 0.2,
     "n_steps": 2,
     "length_alpha": 0.5,

@@ -3,7 +3,10 @@
 import pytest
 import torch
 
+from cohort.config.recipe import NewModel
 from cohort.policy import products
+from cohort.policy.new import new_model, new_tokenizer
+from cohort.policy.policy import Policy
 from cohort.policy.products import Weights, outer, packed, product
 
 SIZES = [(3, 512, 384), (40, 1024, 256)]
@@ -65,3 +68,15 @@ def test_gradients_of_a_sum_are_numeric():
         _random(*shape).double().requires_grad_() for shape in ((3, 4), (3, 5), (4, 5))
     )
     assert torch.autograd.gradcheck(lambda s, a, w: Weights(w).added(s, a), (stream, x, plain))
+
+
+@pytest.mark.parametrize(("width", "vocabulary"), [(48, 40), (128, 300), (256, 768)])
+def test_an_answers_logits_are_the_same_bits_whoever_is_sampled_beside_it(width, vocabulary):
+    options = NewModel(hidden=width, layers=1, heads=4, key_value_heads=4, feed_forward=32)
+    tokenizer = new_tokenizer([str(n) for n in range(vocabulary - 3)])
+    policy = Policy(new_model(options, tokenizer, seed=1), tokenizer)
+    hidden = torch.randn(40, width, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode(), policy.packed():
+        together = policy.logits(hidden)
+        for rows in (1, 2, 3, 4, 5, 7, 8, 13, 39):
+            assert torch.equal(policy.logits(hidden[:rows].contiguous()), together[:rows])

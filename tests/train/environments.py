@@ -38,3 +38,18 @@ def told(episodes, **_):
     assert all(one["failure"] is None for one in episodes), "nobody asks about a failed episode"
     print(json.dumps([one["stop"] for one in episodes]))
     return [float(one["facts"].get("said", 0)) for one in episodes]
+
+
+class Paying:
+    """Pays for each of one to four turns by what was said in it."""
+
+    quick = True
+
+    def reset(self, problem, seed):
+        return problem.prompt
+
+    def step(self, spoken):
+        if not spoken.number:
+            self._turns = 1 + len(spoken.text) % 4
+        over = spoken.number + 1 >= self._turns
+        return Observed("1+", over=over, reward=len(spoken.text) / 10)

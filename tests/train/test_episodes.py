@@ -167,7 +167,14 @@ def test_evaluation_and_training_ask_the_same_environment(tmp_path):
     [
         ({"environment": "calculater"}, 'did you mean "calculator"'),
         ({"environment": "nowhere.py:Class"}, "does not exist"),
-        ({"critic": "own", "algorithm": "ppo"}, "a critic and an environment"),
+        (
+            {
+                "critic": "own",
+                "algorithm": "ppo",
+                "environment": {"name": "calculator", "context_tokens": 8},
+            },
+            "environment.context_tokens is 8",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_remedy(change, said):

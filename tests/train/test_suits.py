@@ -40,6 +40,7 @@ def check(algorithm, **options):
             {"critic": "own", "rollouts_per_prompt": 1},
             "a group of one has no advantage",
         ),
+        ({"name": "rloo-turns", "turn_gamma": 0.9}, {}, "without an environment an answer is one turn"),
         ({"name": "pkpo", "pkpo_baseline": "k-1", "k": 1}, {"rollouts_per_prompt": 3}, "the best of 1"),
     ],
 )  # fmt: skip

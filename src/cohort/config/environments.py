@@ -35,6 +35,10 @@ class Environment(Table):
     """How long the environment may take for one answer; then the episode has failed."""
     episode_seconds: Seconds = 1e9
     """After how long no further turn of an episode begins."""
+    context_tokens: Annotated[int, Field(ge=0, le=MOST)] = 0
+    """The most tokens of a context that the environment may write anew for a turn, in the place of
+    everything before; from there on each turn is a sample of its own. Memory for so many is set aside for
+    each prompt of a step and each slot. 0: the conversation has to go on as it was."""
     at_once: Annotated[int, Field(ge=1, le=10_000)] = 64
     """The most environments that are asked side by side."""
 

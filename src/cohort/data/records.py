@@ -53,7 +53,8 @@ class Turn:
     """A turn of an episode: so many tokens that the policy sampled, and then so many that it was shown.
 
     text: what was sampled. seen: what was shown. reward: the environment's for this turn, if it gave one.
-    mistakes: what was wrong with calls that could not be read.
+    mistakes: what was wrong with calls that could not be read. context: the tokens that this turn went on
+    from, where they were written anew; None: the prompt and everything before.
     """
 
     sampled: int
@@ -62,6 +63,7 @@ class Turn:
     seen: str = ""
     reward: float | None = None
     mistakes: tuple[str, ...] = ()
+    context: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,7 @@ PARAMETERS: dict[str, Parameter] = {
     "right_above": Parameter("An answer whose reward is above this is right.", 0.5, least=-1e9),
     "density_largest": Parameter("The largest 1 / Beta density.", 1e6),
     "gamma": Parameter("What a token later counts less: the discount.", 1.0, most=1.0),
+    "turn_gamma": Parameter("What a turn later counts less: the discount.", 1.0, most=1.0),
     "gae_lambda": Parameter(
         "How far advantages look past the critic: 0 one token, 1 to the end.", 0.95, most=1.0
     ),

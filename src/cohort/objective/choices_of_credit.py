@@ -2,8 +2,9 @@
 
 Traits: `alone` a rollout needs no other of its group; `per token` the result is by token; `greedy`
 the greedy answer's reward is needed; `each reward` the functions' values are, one by one; `steps`
-the rewards of steps are; `scale free` rewards that are multiplied give the same; `values` those of a
-critic are needed, and what it is to learn comes out beside the advantages.
+the rewards of steps are; `turns` the turns of episodes are; `scale free` rewards that are multiplied
+give the same; `values` those of a critic are needed, and what it is to learn comes out beside the
+advantages.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cohort.objective import advantages, baselines, pass_at_k, process, step_advantages, weights
+from cohort.objective import (
+    advantages,
+    baselines,
+    pass_at_k,
+    process,
+    step_advantages,
+    turns,
+    weights,
+)
 from cohort.objective.choices import Choice
 from cohort.objective.choices_with_critic import WITH_CRITIC
 from cohort.objective.returns import whitened
@@ -33,6 +42,7 @@ class Scored:
     parts, part_weights: [N, K] and [K], the value and weight of each reward function.
     penalty: [T], what a token pays for its divergence from the reference.
     step_rewards, step_group, step_end: [S], the rewards of steps, the group and the last token of each.
+    turn: [T], which of its rollout's turns a token is of, from 0; None: each rollout is one turn.
     values: [T], what a critic says is still to come before each token. bootstrap: [N], what it says
     comes after a rollout that was cut, 0 after one that ended.
     """
@@ -48,6 +58,7 @@ class Scored:
     step_rewards: Float[Tensor, "S"] | None = None
     step_group: Int[Tensor, "S"] | None = None
     step_end: Int[Tensor, "S"] | None = None
+    turn: Int[Tensor, "T"] | None = None
     values: Float[Tensor, "T"] | None = None
     bootstrap: Float[Tensor, "N"] | None = None
 
@@ -84,6 +95,7 @@ def _of_group(equation: str, function: Callable[..., Tensor], **more: Any) -> Ch
 
 
 _SPREAD = {"correction": "deviation", "epsilon": "epsilon"}
+_BY_TURN = {"turn": "turn", "end": "step_end"}
 
 ADVANTAGES: dict[str, Choice] = {
     "group-deviation": _of_group(
@@ -194,6 +206,22 @@ ADVANTAGES: dict[str, Choice] = {
         ("step_rewards", "step_group"),
         named={"end": "step_end", "rollout": "rollout"},
         traits=frozenset({"per token", "steps"}),
+    ),
+    "turn-returns": Choice(
+        "A_t = G_k = sum_{l >= k} turn_gamma^(l - k) r_l,  k the turn of token t",
+        turns.turn_returns,
+        ("step_rewards", "rollout"),
+        named=_BY_TURN,
+        reads={"turn_gamma": "turn_gamma"},
+        traits=frozenset({"alone", "per token", "steps", "turns"}),
+    ),
+    "turn-leave-one-out": Choice(
+        "A_t = G_k - mean of the others' G_k,  G_k = sum_{l >= k} turn_gamma^(l - k) r_l",
+        turns.turn_leave_one_out,
+        ("step_rewards", "rollout"),
+        named={"group": "group"} | _BY_TURN,
+        reads={"turn_gamma": "turn_gamma"},
+        traits=frozenset({"per token", "steps", "turns"}),
     ),
     **WITH_CRITIC,
 }

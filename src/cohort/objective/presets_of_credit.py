@@ -18,6 +18,17 @@ OF_CREDIT = (
         elsewhere="TRL: RLOOTrainer clips a ratio.",
     ),
     GRPO.but(
+        "rloo-turns",
+        title="REINFORCE leave-one-out, turn by turn",
+        paper="arXiv:2402.14740",
+        advantage="turn-leave-one-out",
+        surrogate="log-probability",
+        beta=0.0,
+        weight="rollout-sum",
+        left_open="Turns are not its paper's: each turn is an action, compared with the others' rewards "
+        "from the same turn on. Unbiased also where the policy decides when to stop.",
+    ),
+    GRPO.but(
         "reinforce",
         title="REINFORCE",
         paper="Williams 1992",

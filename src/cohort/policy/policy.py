@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers.modeling_utils import PreTrainedModel
 
 from cohort.data.packing import Row
@@ -26,7 +27,7 @@ from cohort.policy.bounded import Chats
 from cohort.policy.head import Shaped, token_logprobs
 from cohort.policy.panels import Panels
 from cohort.policy.plain import plain_states
-from cohort.policy.products import Weights, packed, product
+from cohort.policy.products import LEAST_WEIGHTS, ROWS_TOGETHER, Weights, packed, product
 from cohort.policy.recompute import recompute_layers
 from cohort.policy.trunk import Trunk, trunk_of
 from cohort.policy.turns import Turns
@@ -108,10 +109,16 @@ class Policy:
             self._head = None
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Of every token after these hidden states, not to be differentiated: [B, d] -> [B, V]."""
+        """Of every token after these hidden states, not to be differentiated: [B, d] -> [B, V].
+
+        Whoever else is sampled changes no bit of an answer's own.
+        """
         weight, bias = self.head
-        if self._head is None:
-            return self._shaped(product(hidden, weight, bias))
+        rows, small = len(hidden), weight.numel() < LEAST_WEIGHTS
+        if small and hidden.device.type == "cpu":
+            hidden = pad(hidden, (0, 0, 0, -rows % ROWS_TOGETHER))
+        if self._head is None or small:
+            return self._shaped(product(hidden, weight, bias)[:rows])
         return self._shaped(self._head.product(hidden, bias))
 
     def recompute(self) -> None:

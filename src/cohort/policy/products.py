@@ -26,6 +26,8 @@ from torch.nn.functional import linear
 LEAST_WEIGHTS, LEAST_PRODUCTS = 2**17, 2**22
 """A matrix with so many weights, or a product of so many multiplications, is worth the ten
 microseconds more that oneDNN takes to begin."""
+ROWS_TOGETHER = 4
+"""MKL sums up the last rows that are fewer in another order: last bits would depend on how many there are."""
 ROWS_EXPECTED = 16
 """Live answers for which a packed copy is laid out; it serves any number."""
 

@@ -17,6 +17,7 @@ from cohort.rewards.rules import correct, has_format, length, mentions
 from cohort.rewards.teacher.agreement import agrees
 from cohort.rewards.teacher.rubric import rubric
 from cohort.rewards.text_rules import language, overlap
+from cohort.rewards.turn_rules import turns
 
 BUILT_IN: dict[str, Callable[..., object]] = {
     "correct": correct,
@@ -41,5 +42,6 @@ BUILT_IN: dict[str, Callable[..., object]] = {
     "orchestra": orchestra,
     "agrees": agrees,
     "rubric": rubric,
+    "turns": turns,
 }
 """The names that a recipe may use, and their functions."""

@@ -4,9 +4,10 @@ The agent runs in a thread (a function) until its first request, whose messages 
 the policy is the answer to a request, and what the next request has beyond what was said is what the
 policy sees next. When the agent returns, the episode is over, and what it returned are its facts.
 
-An agent must go on with the conversation as it was: one that rewrites what was said before, has other
-tools than before, or asks twice at once, is refused, by an error that it gets and that fails the episode. One
-whose connection broke may ask again, and gets the turn that it did not get.
+An agent that goes on with the conversation as it was is trained on one sequence; of one that rewrites what
+was said before, each turn is a sample of its own from there on (`environment.context_tokens`). One that has
+other tools than before, or asks twice at once, is refused, by an error that it gets and that fails the episode.
+One whose connection broke may ask again, and gets the turn that it did not get.
 """
 
 from __future__ import annotations
@@ -30,9 +31,6 @@ from cohort.rollout.told import failure
 Agent = Callable[[str, Problem], Any]
 """Given a base URL and the problem; returns facts, of which `reward` is that of the whole episode, or
 None. May be async."""
-
-FORK = "this conversation is not the one before with something after it"
-
 
 class AgentFailed(RuntimeError):
     """The agent raised, or ended before it asked anything."""
@@ -108,18 +106,9 @@ class AgentEnvironment:
         fresh = now[len(self._messages) :]
         if asked.request.tools != tuple(self.tools):
             raise self._refused(asked, "the tools are not those of the request before")
-        if not fresh or not goes_on(self._messages, now):
-            return self._afresh(asked)
-        self._messages += fresh
-        return Observed(seen=fresh)
-
-    def _afresh(self, asked: Asked) -> Observed:
-        """A context that is not the one before with something after it: refused.
-
-        This is the place for whoever trains on it as a sample of its own. `asked.request` has the whole
-        context, and the episode is as it was after its last turn was answered.
-        """
-        raise self._refused(asked, FORK)
+        afresh = not fresh or not goes_on(self._messages, now)
+        self._messages = list(now)
+        return Observed(seen=now if afresh else fresh, afresh=afresh)
 
     def _refused(self, asked: Asked, why: str) -> BadAnswer:
         asked.reply(Refusal(why, code="not_append_only"))

@@ -41,17 +41,20 @@ CLOSING_SECONDS = 10.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Of an episode. turns: the most it may have. turn_seconds: how long an environment may take to
-    answer one. episode_seconds: after how long no further turn begins; infinite: never."""
+    answer one. episode_seconds: after how long no further turn begins; infinite: never. context_tokens:
+    the most of a context that is written anew; 0: it always goes on from what was said."""
 
     turns: int = 8
     turn_seconds: float = 60.0
     episode_seconds: float = math.inf
+    context_tokens: int = 0
 
 
 @dataclass(slots=True)
 class _Open:
     """An episode that goes on. told: tokens of its turns so far, shown ones included. messages: of a
-    chat, all of them until the turn that was spoken last, which ended with the token `last`."""
+    chat, all of them until the turn that was spoken last, which ended with the token `last`. context: what
+    the next turn goes on from, once that was written anew; said: the tokens of the last turn."""
 
     playing: Playing
     messages: list[Mapping[str, Any]] = field(default_factory=list)
@@ -59,6 +62,8 @@ class _Open:
     last: int = 0
     turns: list[Turn] = field(default_factory=list)
     told: int = 0
+    said: Tokens = field(default_factory=lambda: NOTHING)
+    context: Tokens | None = None
     facts: dict[str, object] = field(default_factory=dict)
     failure: tuple[str, str] | None = None
 
@@ -99,6 +104,8 @@ class Episodes:
         self._tools = [tools for _, tools, _ in begun]
         self.prompts = [prompt for _, _, prompt in begun]
         """The same as tokens, as the policy sees them: int32 [p] each."""
+        self.context_tokens = limits.context_tokens
+        """See request.Conversation."""
 
     def __enter__(self) -> Self:
         return self
@@ -175,10 +182,20 @@ class Episodes:
         """See request.Conversation."""
         own = self._open[request, member]
         before = len(self.prompts[request]) + own.told
+        if own.context is not None:
+            before = len(own.context)
         turn = Sampled(tokens[own.told :], logprobs[own.told :], before, self._voice.read)
         spoken = self._voice.heard(turn, len(own.turns))
-        own.turns.append(Turn(len(turn.tokens), text=spoken.text, mistakes=spoken.mistakes))
+        own.turns.append(
+            Turn(
+                len(turn.tokens),
+                text=spoken.text,
+                mistakes=spoken.mistakes,
+                context=_plain(own.context),
+            )
+        )
         own.told, own.spoken, own.last = len(tokens), spoken, int(tokens[-1])
+        own.said = turn.tokens
         ask = functools.partial(own.playing.answer, spoken)
         if own.failure is not None:
             self._reply(request, member, "failed")
@@ -215,19 +232,37 @@ class Episodes:
             self._show(request, member, answer)
 
     def _show(self, request: int, member: int, answer: Observed) -> None:
+        try:
+            reply = self._next(request, member, answer)
+        except (DataError, ModelError) as error:  # a template refuses what this environment shows
+            self._fail(self._open[request, member], Failed("invalid", error.message))
+            self._reply(request, member, "failed")
+        else:
+            self._ready.append(reply)
+
+    def _next(self, request: int, member: int, answer: Observed) -> Reply:
+        """What the policy sees before its next turn. Raises DataError and ModelError for what cannot be
+        shown."""
         own = self._open[request, member]
         assert own.spoken is not None, "an answer to a turn that nobody spoke"
-        try:
-            shown = self._voice.shown(
-                own.messages, own.spoken, answer.seen, own.last, self._tools[request]
+        tools, last = self._tools[request], own.turns[-1]
+        if answer.afresh:
+            own.messages, context, text = self._voice.afresh(answer.seen, tools)
+        else:
+            shown = self._voice.shown(own.messages, own.spoken, answer.seen, own.last, tools)
+            if own.context is None:
+                own.turns[-1] = replace(last, observed=len(shown.tokens), seen=shown.text)
+                own.told += len(shown.tokens)
+                return Reply(request, member, shown.tokens)
+            context, text = np.concatenate((own.context, own.said, shown.tokens)), shown.text
+        if len(context) > self.context_tokens:
+            raise ModelError(
+                f"it wrote a context of {len(context)} tokens anew, and at most "
+                f"{self.context_tokens} are allowed",
+                "raise environment.context_tokens, or let the conversation go on as it was",
             )
-        except ModelError as error:  # a template refuses what this environment shows
-            self._fail(own, Failed("invalid", error.message))
-            self._reply(request, member, "failed")
-            return
-        own.turns[-1] = replace(own.turns[-1], observed=len(shown.tokens), seen=shown.text)
-        own.told += len(shown.tokens)
-        self._ready.append(Reply(request, member, shown.tokens))
+        own.context, own.turns[-1] = context, replace(last, seen=text)
+        return Reply(request, member, NOTHING, context=context)
 
     def _reply(self, request: int, member: int, stop: StopReason) -> None:
         self._ready.append(Reply(request, member, NOTHING, stop))
@@ -238,8 +273,9 @@ class Episodes:
         turns = list(own.turns)
         if len(tokens) > own.told or not turns:  # cut within a turn
             rest = tokens[own.told :]
-            turns.append(Turn(len(rest), text=self._voice.text(rest)))
-        elif turns[-1].observed:  # there was no room for what it was to be shown
+            text = self._voice.text(rest)
+            turns.append(Turn(len(rest), text=text, context=_plain(own.context)))
+        elif turns[-1].seen:  # there was no room for what it was to be shown
             turns[-1] = replace(turns[-1], observed=0, seen="")
         seconds = time.monotonic() - own.playing.began
         self._close(own)
@@ -268,3 +304,7 @@ class Episodes:
 
 def _said(start: Start) -> str:
     return json.dumps([start.prompt, start.tools, start.state])
+
+
+def _plain(context: Tokens | None) -> tuple[int, ...] | None:
+    return None if context is None else tuple(context.tolist())

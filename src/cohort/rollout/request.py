@@ -44,17 +44,22 @@ class Sampling:
 class Reply:
     """What comes of a turn of a request's member: tokens that it is shown before it goes on.
 
-    stop: why the episode ends instead; then nothing is shown.
+    stop: why the episode ends instead; then nothing is shown. context: what it goes on from, in the place
+    of its prompt and all that it said, int32 [c].
     """
 
     request: int
     member: int
     shown: NDArray[np.int32]
     stop: StopReason | None = None
+    context: NDArray[np.int32] | None = None
 
 
 class Conversation(Protocol):
     """Who answers the turns of answers that have several. Members are numbered as in `sample`."""
+
+    context_tokens: int
+    """The most tokens of a context that a reply may have; 0: none has one."""
 
     def spoke(
         self, request: int, member: int, tokens: NDArray[np.int32], logprobs: NDArray[np.float32]

@@ -7,16 +7,18 @@ number of slots nor the order of the problems can change it. Log-probabilities c
 
 Answers of several turns leave their lane at the end of each, with their keys and values, and come back
 with what they are to be shown: it goes through the same decode steps as what they sample. Meanwhile their
-lane is another's, so nobody waits for a slow environment but the answer that asked it.
+lane is another's, so nobody waits for a slow environment but the answer that asked it. An answer whose
+context was written anew goes on as if that were its prompt; the lanes of others never learn of it.
 
 It refuses prompts that leave no room for a token. Nothing is differentiated here.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,7 +34,7 @@ from cohort.rollout.choice import drawn, likeliest
 from cohort.rollout.decode import Decoding, Prefilling, Stepping
 from cohort.rollout.group_round import GroupRound
 from cohort.rollout.plain_round import plain_round
-from cohort.rollout.request import Conversation, Request, Sampling
+from cohort.rollout.request import Conversation, Reply, Request, Sampling
 from cohort.rollout.slots import Finished, Lifted, Slots
 from cohort.rollout.stops import Stops
 
@@ -83,6 +85,19 @@ def sample(
         return _Round(policy, requests, sampling, told, conversation).run()
 
 
+@dataclass(frozen=True, slots=True)
+class _Entering:
+    """An answer that waits for a lane: the request that its prompt has in the slots, and that prompt.
+
+    begun: how many tokens it has already, from before its context was written anew.
+    """
+
+    request: int
+    member: int
+    prompt: NDArray[np.int32]
+    begun: int = 0
+
+
 class _Round:
     """One call of `sample`: who waits, who is in which slot, and who is done."""
 
@@ -98,18 +113,28 @@ class _Round:
         self._progress, self._conversation = progress, conversation
         self._away: dict[tuple[int, int], Lifted] = {}
         self._back: deque[tuple[Lifted, NDArray[np.int32]]] = deque()
-        members = sampling.rollouts_per_prompt
-        self._waiting = deque((r, m) for r in range(len(requests)) for m in range(members))
+        self._waiting = deque(
+            _Entering(number, member, request.prompt)
+            for number, request in enumerate(requests)
+            for member in range(sampling.rollouts_per_prompt)
+        )
+        self._afresh: deque[_Entering] = deque()
+        self._numbers = itertools.count(len(requests))
+        # Of answers whose context was written anew: who they are, and what they have from before.
+        self._earlier: dict[int, Finished] = {}
         self._total = len(self._waiting)
         self._done: dict[tuple[int, int], Rollout] = {}
         self._room = min(sampling.max_new_tokens, policy.context - 1)
-        longest_prompt = max((len(r.prompt) for r in requests), default=0)
+        rewritten = conversation.context_tokens if conversation else 0
+        longest_prompt = max([rewritten, *(len(request.prompt) for request in requests)])
         self._panels = policy.panels(longest_prompt + self._room)
         self._slots = Slots(
             native=self._panels is not None,
             lanes=min(sampling.slots, self._total),
-            # An answer that is away keeps its prompt.
-            prompts=len(requests) if conversation else min(sampling.slots, len(requests)),
+            # An answer that is away keeps its prompt, but not a context that was written anew.
+            prompts=len(requests) + sampling.slots * bool(rewritten)
+            if conversation
+            else min(sampling.slots, len(requests)),
             longest_prompt=longest_prompt,
             longest_answer=self._room,
             device=policy.device,
@@ -122,9 +147,9 @@ class _Round:
 
     def run(self) -> list[list[Rollout]]:
         slots = self._slots
-        while self._waiting or slots.live or self._away or self._back:
+        while self._waits or slots.live or self._away:
             self._hear()
-            while self._waiting and slots.live < slots.lanes:
+            while (self._afresh or self._waiting) and slots.live < slots.lanes:
                 fresh = self._admit()
                 lanes = slots.index[slots.live - fresh : slots.live]
                 self._append(lanes, slots.first_hidden(fresh))
@@ -137,46 +162,81 @@ class _Round:
         """Answers whose environment has replied take free lanes again; those that are over are done."""
         if self._conversation is None:
             return
-        idle = not (self._slots.live or self._waiting or self._back)
+        idle = not (self._slots.live or self._waits)
         for reply in self._conversation.replies(wait=idle and bool(self._away)):
-            lifted = self._away.pop((reply.request, reply.member))
-            stop = reply.stop
-            # A rollout ends with a token that was sampled, so there must be room for one after them.
-            if stop is None and lifted.length + len(reply.shown) >= lifted.limit:
-                stop = "length"
-            if stop is None:
-                self._back.append((lifted, reply.shown))
-            else:
-                self._slots.answered(lifted.request)
-                self._done_with(lifted.finished(), stop)
+            self._take(reply, self._away.pop((reply.request, reply.member)))
         while self._back and self._slots.live < self._slots.lanes:
             self._slots.lower(*self._back.popleft())
+
+    @property
+    def _waits(self) -> bool:
+        """Whether an answer could be sampled if there were a lane for it."""
+        return bool(self._waiting or self._back or self._afresh)
+
+    def _take(self, reply: Reply, lifted: Lifted) -> None:
+        """An answer goes on as its environment says, or is over."""
+        so_far, stop = self._so_far(lifted.finished()), reply.stop
+        if stop is None and not self._has_room(reply, lifted, len(so_far.tokens)):
+            stop = "length"
+        if stop is None and reply.context is None:
+            self._back.append((lifted, reply.shown))
+            return
+        if lifted.request not in self._earlier:
+            self._slots.answered(lifted.request)
+        if stop is not None:
+            self._done_with(lifted.finished(), stop)
+            return
+        assert reply.context is not None, "an answer that goes on from nothing"
+        self._earlier.pop(lifted.request, None)
+        own = next(self._numbers)
+        self._earlier[own] = so_far
+        self._afresh.append(_Entering(own, lifted.member, reply.context, len(so_far.tokens)))
+
+    def _has_room(self, reply: Reply, lifted: Lifted, begun: int) -> bool:
+        """A rollout ends with a token that was sampled: is there room for one after what is shown?"""
+        if reply.context is None:
+            return lifted.length + len(reply.shown) < lifted.limit
+        return begun < self._room and len(reply.context) < self._policy.context
+
+    def _so_far(self, piece: Finished) -> Finished:
+        """All of an answer, of the piece of it that was sampled last."""
+        earlier = self._earlier.get(piece.request)
+        return piece if earlier is None else piece.after(earlier)
 
     def _admit(self) -> int:
         """Fill free lanes with waiting answers, computing prompts that are not there yet."""
         slots = self._slots
-        entering: list[tuple[int, int]] = []
-        before, sampling = slots.live, self._sampling
-        while self._waiting and slots.live < slots.lanes:
-            request, member = self._waiting.popleft()
-            prompt = self._requests[request].prompt
-            place, is_new = slots.place(request, len(prompt), answers=sampling.rollouts_per_prompt)
+        fresh: list[tuple[int, NDArray[np.int32]]] = []
+        before = slots.live
+        while (self._afresh or self._waiting) and slots.live < slots.lanes:
+            entering = (self._afresh or self._waiting).popleft()
+            answers = 1 if entering.request in self._earlier else self._sampling.rollouts_per_prompt
+            place, is_new = slots.place(entering.request, len(entering.prompt), answers=answers)
             if is_new:
-                entering.append((request, place))
-            limit = min(self._room, self._policy.context - len(prompt))
-            key = (*self._requests[request].key, member)
-            draws = None if sampling.greedy else keyed.uniforms(limit, *key)
-            temperature = sampling.temperatures[member % len(sampling.temperatures)]
-            slots.occupy(request, member, limit=limit, temperature=temperature, draws=draws)
-        if entering:
-            self._prefill(entering)
+                fresh.append((place, entering.prompt))
+            self._occupy(entering)
+        if fresh:
+            self._prefill(fresh)
         return slots.live - before
 
-    def _prefill(self, entering: Sequence[tuple[int, int]]) -> None:
+    def _occupy(self, entering: _Entering) -> None:
+        sampling, begun, member = self._sampling, entering.begun, entering.member
+        earlier = self._earlier.get(entering.request)
+        request = self._requests[entering.request if earlier is None else earlier.request]
+        limit = min(self._room - begun, self._policy.context - len(entering.prompt))
+        draws = None
+        if not sampling.greedy:
+            draws = keyed.uniforms(begun + limit, *request.key, member)[begun:]
+        temperature = sampling.temperatures[member % len(sampling.temperatures)]
+        self._slots.occupy(
+            entering.request, member, limit=limit, temperature=temperature, draws=draws
+        )
+
+    def _prefill(self, entering: Sequence[tuple[int, NDArray[np.int32]]]) -> None:
         """One packed row with every entering prompt, each computed once for its whole group."""
         device = self._policy.device
-        places = [place for _, place in entering]
-        row = pack([Family(self._requests[request].prompt, ()) for request, _ in entering])
+        places = [place for place, _ in entering]
+        row = pack([Family(prompt, ()) for _, prompt in entering])
         hidden = self._policy.hidden(
             torch.from_numpy(row.tokens).to(device),
             torch.from_numpy(row.positions).to(device),
@@ -232,13 +292,17 @@ class _Round:
             self._done_with(self._slots.release(lane), "end" if ended else "length")
             return
         lifted = self._slots.lift(lane)
-        self._away[lifted.request, lifted.member] = lifted
-        so_far = lifted.finished()
+        if lifted.request in self._earlier:
+            self._slots.answered(lifted.request)  # its context is nobody else's
+        so_far = self._so_far(lifted.finished())
+        self._away[so_far.request, so_far.member] = lifted
         self._conversation.spoke(
-            lifted.request, lifted.member, so_far.tokens, logprobs=so_far.logprobs
+            so_far.request, so_far.member, so_far.tokens, logprobs=so_far.logprobs
         )
 
-    def _done_with(self, out: Finished, stop: StopReason) -> None:
+    def _done_with(self, piece: Finished, stop: StopReason) -> None:
+        out = self._so_far(piece)
+        self._earlier.pop(piece.request, None)
         policy, temperatures = self._policy, self._sampling.temperatures
         episode, logprobs = None, out.logprobs
         if self._conversation is not None:

@@ -43,6 +43,15 @@ class Finished:
     tokens: NDArray[np.int32]
     logprobs: NDArray[np.float32]
 
+    def after(self, earlier: Finished) -> Finished:
+        """The same with what came before it."""
+        return Finished(
+            earlier.request,
+            earlier.member,
+            np.concatenate((earlier.tokens, self.tokens)),
+            np.concatenate((earlier.logprobs, self.logprobs)),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Lifted:

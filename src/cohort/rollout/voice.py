@@ -108,6 +108,15 @@ class Voice:
         before.extend(seen)
         return found
 
+    def afresh(
+        self, seen: Prompt, tools: ToolEntries
+    ) -> tuple[list[Mapping[str, Any]], Tokens, str]:
+        """A context that stands in the place of everything before: the messages of a chat, its tokens,
+        and those as text."""
+        tokens = self.prompt(Problem("a context that an environment wrote anew", seen), tools)
+        messages = [] if isinstance(seen, str) else list(seen)
+        return messages, tokens, self._policy.text(tokens)
+
     def _by_template(self, tools: ToolEntries) -> Turns:
         policy, key = self._policy, json.dumps(tools)
         if key not in self._turns:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cohort.data.episodes import Piece, pieces
 from cohort.data.packing import Family, Member, Row, pack
 from cohort.data.records import Group
 from cohort.objective.algorithms import Algorithm
@@ -27,7 +28,8 @@ from cohort.train.rows import even_cut
 class Batch:
     """One update as flat arrays over its T sampled tokens that carry a gradient, and its rows.
 
-    rollout: [T], whose each token is. problems: of each rollout, the id of its problem.
+    rollout: [T], whose each token is; each piece of an episode whose context was written anew counts as
+    one there. problems: of each of them, the id of its problem.
     values, targets: [T], what a critic said of each token, and what it is to learn; empty without one.
     """
 
@@ -97,19 +99,24 @@ def rows_of(
 ) -> tuple[Row, ...]:
     """The rows in which the answers at these places are computed; flat arrays go by places.
 
-    answers: other ones in the places of theirs, of which every token counts.
+    answers: other ones in the places of theirs, of which every token counts. What goes on from a context
+    of its own is a family of its own.
     """
     families: dict[int, list[Member]] = {}
+    afresh: dict[int, list[Family]] = {}
     offset = 0
     for number, (g, r) in enumerate(places):
-        rollout = groups[g].rollouts[r]
-        if answers is not None:
-            member = Member(answers[number], offset)
-        else:
-            member = Member(rollout.tokens, offset, rollout.sampled if rollout.episode else None)
-        families.setdefault(g, []).append(member)
-        offset += len(member.places)
-    kept = [Family(groups[g].prompt_tokens, tuple(members)) for g, members in families.items()]
+        whole = pieces(groups[g].rollouts[r]) if answers is None else [Piece(None, answers[number])]
+        for piece in whole:
+            member = Member(piece.tokens, offset, piece.sampled)
+            if piece.context is None:
+                families.setdefault(g, []).append(member)
+            else:
+                afresh.setdefault(g, []).append(Family(piece.context, (member,)))
+            offset += piece.count
+    kept = []
+    for g, members in families.items():
+        kept += [Family(groups[g].prompt_tokens, tuple(members)), *afresh.get(g, ())]
     cut = even_cut(kept, tokens_per_row=cutting.tokens_per_microbatch, device=cutting.device)
     return tuple(pack(row) for row in cut)
 
@@ -139,6 +146,7 @@ def _flat(
     """These of the counted rollouts, with their weights."""
     groups, places = credit.groups, [credit.places[n] for n in numbers]
     chosen = [groups[g].rollouts[r] for g, r in places]
+    parts = [(g, piece.count) for g, r in places for piece in pieces(groups[g].rollouts[r])]
     lengths = torch.tensor([len(rollout.logprobs) for rollout in chosen], dtype=torch.long)
     device = cutting.device
 
@@ -154,10 +162,12 @@ def _flat(
         weights=by_token(weights),
         sampler_logprobs=_joined([rollout.logprobs for rollout in chosen], device),
         temperatures=by_token([rollout.temperature for rollout in chosen]),
-        rollout=torch.arange(len(chosen)).repeat_interleave(lengths).to(device),
+        rollout=torch.arange(len(parts))
+        .repeat_interleave(torch.tensor([count for _, count in parts], dtype=torch.long))
+        .to(device),
         values=joined(credit.values),
         targets=joined(credit.targets),
-        problems=tuple(groups[g].problem.id for g, _ in places),
+        problems=tuple(groups[g].problem.id for g, _ in parts),
     )
 
 

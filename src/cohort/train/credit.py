@@ -213,6 +213,8 @@ def _scored(
         lengths=lengths,
         rollout=torch.arange(len(places)).repeat_interleave(lengths),
     )
+    if algorithm.has("advantage", "turns"):
+        scored = replace(scored, turn=_turn_of_each([groups[g].rollouts[r] for g, r in places]))
     if algorithm.has("advantage", "greedy"):
         greedy = [shaping(float(groups[g].greedy_reward or 0.0)) for g, _ in places]
         scored = replace(scored, greedy=_double(greedy))
@@ -222,6 +224,19 @@ def _scored(
         own = _double([weights.get(name, 1.0) for name in names])
         scored = replace(scored, parts=torch.stack(columns, dim=1), part_weights=own)
     return scored
+
+
+def _turn_of_each(rollouts: Sequence[Rollout]) -> Tensor:
+    """Which of its rollout's turns each sampled token is of; an answer without turns is one."""
+    counts = [
+        [turn.sampled for turn in rollout.episode.turns]
+        if rollout.episode
+        else [len(rollout.tokens)]
+        for rollout in rollouts
+    ]
+    return torch.cat(
+        [torch.arange(len(own)).repeat_interleave(torch.tensor(own)) for own in counts]
+    )
 
 
 def _steps_of(rollout: Rollout, score: Score, token_at: TokenAt) -> list[JudgedStep]:

@@ -63,7 +63,11 @@ def _reads(folder: Path) -> Reads:
 def ask(
     critic: Critic, groups: Sequence[Group], places: Sequence[tuple[int, int]], cutting: Cutting
 ) -> Said:
-    """The critic's values of these rollouts, no gradient; of one that was cut also what comes after it."""
+    """The critic's values of these rollouts, no gradient; of one that was cut also what comes after it.
+
+    Of an episode, those of the tokens that were sampled: what it was shown lies between two of them, so the
+    value after a turn is that of the next turn's first token, which has seen it.
+    """
     chosen = [groups[g].rollouts[r] for g, r in places]
     answers = [
         with_an_end(rollout.tokens, int(rollout.tokens[-1]))
@@ -76,7 +80,10 @@ def ask(
         for row in rows_of(groups, places, cutting, answers):
             flat[torch.from_numpy(row.flat)] = critic.values(row).double().cpu()
     parts = flat.split([len(answer) for answer in answers])
-    values = [part[: len(rollout.tokens)] for part, rollout in zip(parts, chosen, strict=True)]
+    values = [
+        part[: len(rollout.tokens)][torch.from_numpy(rollout.sampled)]
+        for part, rollout in zip(parts, chosen, strict=True)
+    ]
     after = [
         part[-1] if _was_cut(rollout) else torch.zeros((), dtype=torch.float64)
         for part, rollout in zip(parts, chosen, strict=True)

@@ -65,6 +65,12 @@ def _check_parts(stage: Reinforce, algorithm: Algorithm, where: str) -> None:
         raise RecipeError(
             f"{where}: kl is in-reward, {reason}", 'use a KL term in the loss: algorithm.kl = "k3"'
         )
+    if stage.environment is None and algorithm.values.get("turn_gamma", 1.0) != 1.0:
+        raise RecipeError(
+            f"{where}: turn_gamma is {algorithm.values['turn_gamma']:g}, and without an environment an "
+            "answer is one turn",
+            "remove algorithm.turn_gamma, or add an environment",
+        )
 
 
 def _critic_refusal(algorithm: Algorithm, where: str) -> RecipeError:
@@ -82,11 +88,11 @@ def _critic_refusal(algorithm: Algorithm, where: str) -> RecipeError:
 
 def _check_critic(stage: Reinforce, critic: Critic, where: str) -> None:
     """What one kind of critic does not read is refused, and a policy that would wait to the end."""
-    if stage.environment is not None:
+    if stage.environment is not None and stage.environment.context_tokens:
         raise RecipeError(
-            f"{where}: there are a critic and an environment, and a critic does not know which tokens "
-            "were shown",
-            "use an algorithm without a critic",
+            f"{where}: there is a critic, and environment.context_tokens is "
+            f"{stage.environment.context_tokens}: it reads an episode as one sequence",
+            "remove environment.context_tokens, or use an algorithm without a critic",
         )
     defaults = Critic()
     if critic.kind == "head" and critic.start:

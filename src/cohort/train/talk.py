@@ -39,6 +39,7 @@ class Talk:
             turns=asked.max_turns,
             turn_seconds=asked.turn_seconds,
             episode_seconds=asked.episode_seconds,
+            context_tokens=asked.context_tokens,
         )
 
 
