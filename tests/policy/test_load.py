@@ -38,6 +38,14 @@ def test_a_new_model_is_a_function_of_its_seed():
     assert not same.all()
 
 
+def test_a_new_model_s_weights_deviate_as_they_are_told():
+    small = NewModel(hidden=16, layers=1, heads=2, key_value_heads=1, initial_deviation=0.02)
+    large = small.model_copy(update={"initial_deviation": 0.2})
+    one, other = (load_policy(Model(new=n), vocabulary=PIECES, seed=1) for n in (small, large))
+    query, larger = (p.model.model.layers[0].self_attn.q_proj.weight for p in (one, other))
+    assert torch.allclose(10.0 * query, larger)
+
+
 def test_a_new_tokenizer_round_trips_after_saving(tmp_path):
     new_tokenizer(["12", "1", "2", "<think>", "+", " "]).save_pretrained(tmp_path)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)

@@ -227,6 +227,19 @@ def test_the_vocabulary_spells_everything_that_is_said_and_shown(aliases: bool) 
         assert tokenizer.unk_token_id not in tokenizer(text)["input_ids"]
 
 
+def test_a_tool_and_the_first_digit_of_its_price_are_one_piece_and_unseen_prices_have_no_other() -> (
+    None
+):
+    task = Orchestrator()
+    tokenizer = new_tokenizer(task.vocabulary())
+    assert tokenizer.tokenize("cheap 07c 3s")[:3] == ["cheap 0", "7", "c "]
+    asked = [
+        {piece for p in many(unseen_prices=unseen) for piece in tokenizer.tokenize(str(p.prompt))}
+        for unseen in (False, True)
+    ]
+    assert asked[1] <= asked[0]
+
+
 @pytest.mark.parametrize(
     ("columns", "tool"),
     [

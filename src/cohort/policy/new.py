@@ -52,6 +52,7 @@ def new_model(options: NewModel, tokenizer: PreTrainedTokenizerFast, seed: int) 
         num_attention_heads=options.heads,
         num_key_value_heads=options.key_value_heads,
         max_position_embeddings=options.context,
+        initializer_range=options.initial_deviation,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,

@@ -5,13 +5,13 @@ how long it takes, and what matters to whoever asks. There is no more to it: onl
 Demonstrations ask tools at random, in the right form: which of them pays is left to be found out. Tools are
 asked, and their answers seen, in turns (see `orchestrator_desk`).
 
-    prompt          middling: cheap 07c 3s, medium 21c 5s, strong 64c 9s; cost matters
+    prompt          middling: cheap 07c 3s, medium 31c 5s, strong 84c 9s; cost matters
     turn 1          ask cheap           and it is shown     -> failed
     turn 2          ask medium          and it is shown     -> 17
     turn 3          done
 
 With aliases the tools have other names in every problem, in any order, and the table says what each
-solves: `middling: D hard 64c 9s, A easy 07c 3s, ...`.
+solves: `middling: D hard 84c 9s, A easy 07c 3s, ...`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ WORDS = {
 }
 """How a prompt says it."""
 
-BANDS = ((1, 10), (12, 25), (50, 100))
+BANDS = ((1, 10), (25, 36), (70, 100))
 """Prices in cents, from and to below: low, middle and high. Every problem has one of each."""
 
 ORDERS = {"any": None, "ordinary": (0, 1, 2), "swapped": (2, 1, 0)}
@@ -119,12 +119,18 @@ class Orchestrator:
         return self.held_out()
 
     def vocabulary(self) -> list[str]:
-        """Words as whole pieces and numbers by digit, so that prices can be read that were never seen."""
+        """Words as whole pieces and numbers by digit, so that prices can be read that were never seen.
+
+        A tool and the first digit of its price are one piece: what a table says of it is then known
+        without looking for what stands beside what, which a small model learns last.
+        """
         names = ALIASES if self.aliases else REACH
+        priced = [f"{name} {digit}" for name in REACH for digit in range(10)]
         said = ["ask ", DONE, "-> ", FAILED, NO_SUCH, UNREAD, "\n"]
         return [
             *KINDS,
             *names,
+            *([] if self.aliases else priced),
             *WORDS.values(),
             *said,
             *"0123456789",
