@@ -1,8 +1,8 @@
 """Calls of functions that somebody else wrote: to their end, to their deadline, or to what they raise.
 
-Each call has a thread of its own, since a thread that hangs cannot be ended: it is given up, and as
-long as it lives nothing else is called through the same caller, so an episode leaves at most one
-behind, and no two calls of one environment ever run at once. Async functions are cancelled.
+The threads and deadlines are those of `Calling`. A thread that hangs is given up there, and as long as it
+lives nothing else is called through the same caller, so an episode leaves at most one behind, and no
+two calls of one environment ever run at once. Async functions are cancelled.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import inspect
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from cohort.errors import RecipeError
+from cohort.rollout.calling import Calling
 from cohort.rollout.told import failure
 
 GRACE_SECONDS = 0.25
@@ -36,30 +38,40 @@ class Caller:
         if not seconds > 0:
             raise RecipeError(f"a tool has {seconds:g} seconds", "give it more than 0")
         self._seconds = seconds
-        self._hung: threading.Thread | None = None
+        self._calling: Calling[str] = Calling(1)
+        self._ended = threading.Event()
+        self._ended.set()
 
     def call(self, function: Callable[..., object], arguments: Mapping[str, object]) -> Came:
         """What the function returns, or awaits to; never raises what the function raises."""
-        if self._hung is not None and self._hung.is_alive():
+        if not self._ended.is_set():
             return Came(failure="an earlier call has not ended, so this one was not made")
-        came: list[Came] = []
-
-        def run() -> None:
-            try:
-                value = function(**arguments)
-                if inspect.isawaitable(value):
-                    value = asyncio.run(_within(value, self._seconds))
-                came.append(Came(value))
-            except BaseException as error:  # noqa: BLE001 - code of the user, in a thread of its own
-                came.append(Came(failure=failure(error), raised=error))
-
-        thread = threading.Thread(target=run, name="cohort-tool", daemon=True)
-        thread.start()
-        thread.join(self._seconds + (GRACE_SECONDS if _is_async(function) else 0.0))
-        if came:
-            return came[0]
-        self._hung = thread
+        self._ended = threading.Event()
+        work = partial(_made, function, arguments, self._seconds, self._ended)
+        grace = GRACE_SECONDS if inspect.iscoroutinefunction(inspect.unwrap(function)) else 0.0
+        self._calling.later("tool", work, self._seconds + grace)
+        ((_, came),) = self._calling.answers(wait=True)
+        if isinstance(came, Came):
+            return came
         return Came(failure=f"it had not ended after {self._seconds:g} s, and was given up")
+
+
+def _made(
+    function: Callable[..., object],
+    arguments: Mapping[str, object],
+    seconds: float,
+    ended: threading.Event,
+) -> Came:
+    """What a call came to, in the thread that it is made in."""
+    try:
+        value = function(**arguments)
+        if inspect.isawaitable(value):
+            value = asyncio.run(_within(value, seconds))
+        return Came(value)
+    except BaseException as error:  # noqa: BLE001 - code of the user, in a thread of its own
+        return Came(failure=failure(error), raised=error)
+    finally:
+        ended.set()
 
 
 async def _within(value: Awaitable[object], seconds: float) -> object:
@@ -70,7 +82,3 @@ async def _within(value: Awaitable[object], seconds: float) -> object:
         if limit.expired():
             raise TimeoutError(f"it had not ended after {seconds:g} s") from None
         raise
-
-
-def _is_async(function: Callable[..., object]) -> bool:
-    return inspect.iscoroutinefunction(inspect.unwrap(function))

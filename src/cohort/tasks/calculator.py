@@ -80,7 +80,8 @@ class Calculator(Drawn):
     def _draw(self, generator: np.random.Generator) -> Problem:
         """A problem; every operation is uniform among those that some number can follow."""
         count = int(generator.integers(2, self.numbers + 1))
-        numbers, signs = [int(generator.integers(SMALLEST, self.largest + 1))], []
+        numbers = [int(generator.integers(SMALLEST, self.largest + 1))]
+        signs: list[str] = []
         for _ in range(count - 1):
             before = worked(numbers, signs)[-1]
             most = {sign: self._most(before, sign) for sign in OPERATIONS}
