@@ -221,8 +221,9 @@ def odd_tokens(row: dict[str, Any]) -> int:
 
 def left(before: set[threading.Thread]) -> list[str]:
     """Threads and children that are left, after some time to end in."""
-    for _ in range(200):
-        gc.collect()
+    for attempt in range(200):
+        if attempt % 50 == 0:
+            gc.collect()
         threads = [t.name for t in threading.enumerate() if t not in before]
         threads = [name for name in threads if name != "cohort endpoint"]
         names = threads + children()

@@ -93,7 +93,7 @@ TOOLS: Mapping[str, Fault] = {
     "tool returns HTML": tool(returning("<script>alert(1)</script>"), "<script>alert(1)</script>"),
     "tool returns None": tool(returning(None), "null"),
     "tool returns a cycle": tool(returning(cyclic()), "error: returned list"),
-    "tool returns endless nesting": tool(with_tool(nested), "[[[["),
+    "tool returns endless nesting": tool(returning(nested()), "[[[["),
     "tool returns NaN": tool(returning(float("nan")), "NaN"),
     "tool returns an object": tool(returning(object()), "error: returned object"),
     "tool returns a generator": tool(returning(n for n in range(3)), "error: returned generator"),
