@@ -136,7 +136,7 @@ def _forgetful(base_url, problem):
 
 
 def test_an_agent_that_forgets_what_was_said_writes_its_context_anew():
-    environment = AgentEnvironment(_forgetful, seconds=20.0)
+    environment = AgentEnvironment(_forgetful, rewrites=True, seconds=20.0)
     problem = Problem("one", "")
     assert environment.reset(problem, 1)[0]["content"] == "question 0"
     for number in (1, 2):

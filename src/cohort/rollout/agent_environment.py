@@ -4,10 +4,10 @@ The agent runs in a thread (a function) until its first request, whose messages 
 the policy is the answer to a request, and what the next request has beyond what was said is what the
 policy sees next. When the agent returns, the episode is over, and what it returned are its facts.
 
-An agent that goes on with the conversation as it was is trained on one sequence; of one that rewrites what
-was said before, each turn is a sample of its own from there on (`environment.context_tokens`). One that has
-other tools than before, or asks twice at once, is refused, by an error that it gets and that fails the episode.
-One whose connection broke may ask again, and gets the turn that it did not get.
+An agent must go on with the conversation as it was: one that rewrites what was said before, has other
+tools than before, or asks twice at once, is refused, by an error that it gets and that fails the episode. One
+whose connection broke may ask again, and gets the turn that it did not get. Of an agent that is said to
+rewrite, each turn is a sample of its own from there on.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ Agent = Callable[[str, Problem], Any]
 """Given a base URL and the problem; returns facts, of which `reward` is that of the whole episode, or
 None. May be async."""
 
+FORK = "this conversation is not the one before with something after it"
+
+
 class AgentFailed(RuntimeError):
     """The agent raised, or ended before it asked anything."""
 
@@ -41,7 +44,8 @@ class AgentEnvironment:
 
     model: what the policy is called; a request for another model is refused. ignore: options of requests
     that are not followed and not refused either, such as temperature and max_tokens: the stage says how
-    is sampled. seconds: the agent may take so long between two requests.
+    is sampled. rewrites: it may change what was said before, where `environment.context_tokens` has room for
+    its contexts. seconds: the agent may take so long between two requests.
     """
 
     protocol = VERSION
@@ -52,6 +56,7 @@ class AgentEnvironment:
         *,
         model: str = MODEL,
         ignore: Collection[str] = (),
+        rewrites: bool = False,
         seconds: float = 600.0,
     ) -> None:
         unknown = sorted(set(ignore) - set(ANYWAY))
@@ -60,6 +65,7 @@ class AgentEnvironment:
                 f"an endpoint cannot ignore {listed(unknown)}", f"it can ignore {', '.join(ANYWAY)}"
             )
         self._agent, self._model, self._seconds = agent, model, seconds
+        self._rewrites = rewrites
         self._line = endpoint().open(model, ignore)
         self._ended: tuple[object, BaseException | None] | None = None
         self._asked: Asked | None = None
@@ -107,6 +113,8 @@ class AgentEnvironment:
         if asked.request.tools != tuple(self.tools):
             raise self._refused(asked, "the tools are not those of the request before")
         afresh = not fresh or not goes_on(self._messages, now)
+        if afresh and not self._rewrites:
+            raise self._refused(asked, FORK)
         self._messages = list(now)
         return Observed(seen=now if afresh else fresh, afresh=afresh)
 
