@@ -43,7 +43,8 @@ class Teacher(Table):
     """What of each answer the anchor is shown: all of it, what follows the thinking, or the final answer."""
     prompt_budget: Count = 0
     """The most that all answers may take of the anchor's prompt: tokens of a model, characters for a
-    service. Long ones share it equally and keep their ends. 0: what the context leaves, or 24,000."""
+    service. Long ones share it equally and keep their ends. 0: what the context leaves, or for a
+    service so much that its prompt has 24,000 characters."""
     max_new_tokens: Count = 0
     """The most tokens of a reference. 0: as many as the stage's answers may have."""
     temperature: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0

@@ -15,6 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cohort.config.teacher import Teacher
 from cohort.data import keyed
 from cohort.data.records import Problem
@@ -30,7 +33,9 @@ from cohort.rollout.request import Request, Sampling
 from cohort.rollout.sampler import sample
 
 SERVICE_CHARACTERS = 24_000
-"""Of all answers in a service's prompt where the recipe does not say; some six thousand tokens."""
+"""Of a service's prompt where the recipe does not say; some six thousand tokens."""
+LONGEST_PROMPT = 1 << 22
+"""Characters of a service's prompt whatever the budget says."""
 LONGEST_REPLY = 200_000
 """Characters of a service's reply."""
 
@@ -54,10 +59,6 @@ class Anchor(Protocol):
     def pieces(self) -> Pieces:
         """How it counts the length of a text."""
 
-    @property
-    def most(self) -> int:
-        """The most that all answers may take of a prompt where the recipe does not say."""
-
     def room(self, asked: Asked, tokens: int) -> int:
         """How much longer the question may become if the answer has so many tokens; negative where it
         is too long."""
@@ -74,20 +75,22 @@ class ModelAnchor:
 
     def __init__(self, policy: Policy, temperature: float, *, slots: int = 0) -> None:
         self._policy, self._temperature, self._slots = policy, temperature, slots
+        self._known: dict[Asked, NDArray[np.int32]] = {}
 
     @property
     def pieces(self) -> Pieces:
         """Tokens of its tokenizer."""
         return Tokens(self._policy)
 
-    @property
-    def most(self) -> int:
-        """What its context holds; `room` says what is left of that."""
-        return self._policy.context
-
     def room(self, asked: Asked, tokens: int) -> int:
         """See Anchor."""
-        return self._policy.context - tokens - len(self._policy.prompt_tokens(_problem(asked)))
+        return self._policy.context - tokens - len(self._prompt(asked))
+
+    def _prompt(self, asked: Asked) -> NDArray[np.int32]:
+        """A question's tokens, made once between it and its answer."""
+        if asked not in self._known:
+            self._known[asked] = self._policy.prompt_tokens(_problem(asked))
+        return self._known[asked]
 
     def write(
         self,
@@ -105,10 +108,8 @@ class ModelAnchor:
             greedy=self._temperature == 0.0,
             slots=self._slots,
         )
-        requests = [
-            Request(one.problem, self._policy.prompt_tokens(_problem(one)), (*key, one.problem))
-            for one in asked
-        ]
+        requests = [Request(one.problem, self._prompt(one), (*key, one.problem)) for one in asked]
+        self._known.clear()
         written = [rollout for (rollout,) in sample(self._policy, requests, sampling)]
         said: list[Said] = [
             Unscorable(f"the anchor was cut after {len(one.tokens)} tokens")
@@ -150,21 +151,17 @@ class ServiceAnchor:
         to = destination(options.anchor, "/chat/completions")
         self._service = Service(to, key_from(options.key_variable), patience, journal)
         self._model, self._temperature = options.model, options.temperature
+        self._most = LONGEST_PROMPT if options.prompt_budget else SERVICE_CHARACTERS
 
     @property
     def pieces(self) -> Pieces:
         """Characters: its tokenizer is not known."""
         return Characters()
 
-    @property
-    def most(self) -> int:
-        """Its context is not known either."""
-        return SERVICE_CHARACTERS
-
     def room(self, asked: Asked, tokens: int) -> int:
-        """Its context is not known: the budget alone bounds the question."""
-        del asked, tokens
-        return 0
+        """Its context is not known: SERVICE_CHARACTERS is what is taken for it, or the budget."""
+        del tokens
+        return self._most - len(asked.text)
 
     def write(
         self, asked: Sequence[Asked], tokens: int, key: tuple[keyed.Part, ...]

@@ -109,8 +109,8 @@ class Teaching:
         assert self._anchor is not None, "nobody to ask"
         problem, pieces = group.problem, self._anchor.pieces
         shown = self.wording.bare([rollout.text for rollout in group.rollouts])
-        everything = sum(pieces.count(text) for text in shown)
-        budget = self._options.prompt_budget or self._anchor.most
+        budget: int | None = self._options.prompt_budget or None
+        everything: int | None = None
         for _ in range(ATTEMPTS_TO_FIT):
             text = self.wording.synthesis(shown, as_text(problem.prompt), pieces, budget)
             if text is None:
@@ -119,7 +119,9 @@ class Teaching:
             room = self._anchor.room(asked, self._tokens)
             if room >= 0:
                 return asked
-            budget = min(budget, everything) + room
+            if everything is None:  # counting costs more than asking, and is seldom needed
+                everything = sum(pieces.count(own) for own in shown)
+            budget = min(everything if budget is None else budget, everything) + room
         return None
 
     def _with_criteria(

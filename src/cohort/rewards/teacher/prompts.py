@@ -73,10 +73,13 @@ class Wording:
         return [text for text in map(self._of, answers) if text.strip()]
 
     def synthesis(
-        self, shown: Sequence[str], question: str, pieces: Pieces, budget: int
+        self, shown: Sequence[str], question: str, pieces: Pieces, budget: int | None
     ) -> str | None:
-        """The question for a reference; None where the answers, cut fairly, do not fit the budget."""
-        fitting = shared_out(shown, pieces, budget)
+        """The question for a reference; None where the answers, cut fairly, do not fit the budget.
+
+        budget: None for all of the answers, however long they are.
+        """
+        fitting = list(shown) if budget is None else shared_out(shown, pieces, budget)
         if not fitting:
             return None
         template = self.template or (WITH_QUESTION if self.include_question else SYNTHESIS)
