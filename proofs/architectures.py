@@ -59,6 +59,8 @@ def prove(short: bool, seed: int) -> dict[str, object]:
         asked, held = asked + 1, held + (reason in said)
         failures += [] if reason in said else [f"{name}: {said}"]
         lines.append(f"| {name} | refused: {said} | | | | | |")
+    seeds = SEEDS[:1] if short else SEEDS
+    lines += ["", f"Seeds {', '.join(map(str, seeds))}; held to {TOLERANCE:g}."]
     if "--write" in sys.argv and not failures:
         _write(lines)
     return {
@@ -69,7 +71,7 @@ def prove(short: bool, seed: int) -> dict[str, object]:
         "architectures in plain rows": len(PLAIN),
         "architectures refused": len(REFUSED),
         "tolerance": TOLERANCE,
-        "seeds": list(SEEDS[:1] if short else SEEDS),
+        "seeds": list(seeds),
         "failures": failures[:10],
     }
 

@@ -29,6 +29,7 @@ SOME_FLAT = {"rewards": {"tests/train/mine.py:flat_for_most": 1.0}}
         ({}, {"updates_per_step": 2}),
         ({}, {"minibatches_per_step": 2}),
         ({}, {"temperature": 0.7}),
+        ({}, {"stop": ["1", "2", "3"]}),
         ({}, {"temperature": {"start": 1.0, "end": 0.5}}),
         ({}, {"temperature": {"factors": [0.7, 1.3]}}),
         ({"algorithm": KL}, {"reward_bounds": [0.0, 0.5]}),

@@ -1,7 +1,7 @@
 """The model card of a finished run: `README.md` in the folder of its result, from what the store holds.
 
 Its head is the YAML that the hub reads. Nothing in it is praise: what was trained, how it was measured, and
-the recipe with which the run can be repeated.
+the recipe with which the run can be repeated. No seconds: a run that is repeated has the same card.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def _card(
     what = "Adapters for" if adapted else "Trained from"
     origin = "a new model" if base == "new" else f"`{_plain(base)}`"
     yield f"{what} {origin}, {known.get('parameters', 0):,} parameters, seed {known.get('seed')}."
-    yield from ("", "| stage | kind | steps | sampled tokens | trained tokens | seconds |")
-    yield "| --- | --- | --- | --- | --- | --- |"
+    yield from ("", "| stage | kind | steps | sampled tokens | trained tokens |")
+    yield "| --- | --- | --- | --- | --- |"
     for stage in done:
         numbers = (stage.steps_done, stage.sampled_tokens or 0, stage.trained_tokens or 0)
         cells = " | ".join(f"{number:,}" for number in numbers)
-        yield f"| {_plain(stage.name)} | {stage.kind} | {cells} | {stage.seconds or 0:.0f} |"
+        yield f"| {_plain(stage.name)} | {stage.kind} | {cells} |"
     if measured:
         yield from ("", "Held-out problems, with 95 % intervals:", "")
         yield from ("| after | greedy | pass@1 |", "| --- | --- | --- |")
