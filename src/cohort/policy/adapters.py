@@ -67,7 +67,7 @@ def adapt(model: PreTrainedModel, options: LoRA, *, seed: int) -> None:
 
 
 def routers(model: PreTrainedModel) -> list[str] | None:
-    """Linear layers that choose experts, by name: they give more than one tensor, which no adapter adds to."""
+    """Linear layers that choose experts, by name: they give several tensors, which no adapter adds to."""
     found = [
         name
         for name, module in model.named_modules()
