@@ -51,6 +51,7 @@ def adapt(model: PreTrainedModel, options: LoRA, *, seed: int) -> None:
         bias="none",
         task_type="CAUSAL_LM",
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
+        exclude_modules=routers(model) if every else None,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(keyed.digest(seed, "adapters") % 2**63)
@@ -63,6 +64,16 @@ def adapt(model: PreTrainedModel, options: LoRA, *, seed: int) -> None:
                 f"no adapter can be added: {' '.join(str(error).split())[:200]}",
                 f"its matrices are {', '.join(names)}",
             ) from error
+
+
+def routers(model: PreTrainedModel) -> list[str] | None:
+    """Linear layers that choose experts, by name: they give several tensors, which no adapter adds to."""
+    found = [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and "Router" in type(module).__name__
+    ]
+    return found or None
 
 
 def check_adaptable(options: Model) -> None:
