@@ -102,7 +102,7 @@ function allMetrics(run, stage) {
 export function curvesView(app, at) {
   const run = app.runs[at.run], stage = stageOf(run, at.stage);
   const page = el("div", {class: "curves-view"});
-  put(page, heldOut(app, at));
+  if (!at.metric) put(page, heldOut(app, at));
   if (!stage) return put(page, el("p", {class: "soft"}, "No step has been measured yet."));
   const metrics = allMetrics(run, stage);
   const one = metrics.find(metric => metric.name === at.metric);
