@@ -26,11 +26,17 @@ from cohort.data.packing import Family, Row, cut
 Seen = TypeVar("Seen")
 Gradients = list[Tensor | None]
 
+GIVEN_BACK_BYTES, MMAP_THRESHOLD = 2**19, -3
+"""Memory in blocks from this size on goes back to the system as soon as it is free, and how mallopt(3)
+calls that. Left alone glibc raises the size to 32 MB; then the heaps of the threads, rows of changing
+lengths in them, hold up to half as much again as is in use (docs/LOG.md)."""
+
 
 class Rows(Generic[Seen]):
     """Computes rows: `loss` says a row's share in the loss, and what else is to be kept of it."""
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
+        _give_back()
         self._parameters = list(parameters)
         self._pool: ThreadPoolExecutor | None = None
         self._of_thread = threading.local()
@@ -47,7 +53,6 @@ class Rows(Generic[Seen]):
         finally:
             for hook in hooks:
                 hook.remove()
-            _give_back()
         kept = {n: seen for _, own in found for n, seen in own.items()}
         return [gradients for gradients, _ in found], [kept[n] for n in range(len(rows))]
 
@@ -109,19 +114,9 @@ class Rows(Generic[Seen]):
 
 
 @cache
-def _trim() -> Callable[[int], int] | None:
-    return ctypes.CDLL(None).malloc_trim if platform.libc_ver()[0] == "glibc" else None
-
-
 def _give_back() -> None:
-    """Give free memory back to the system, once an update.
-
-    Rows are of changing lengths, each thread has a heap of its own, and glibc keeps what is free in it:
-    from update to update the process would grow by a third (docs/LOG.md).
-    """
-    trim = _trim()
-    if trim is not None:
-        trim(0)
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, GIVEN_BACK_BYTES)
 
 
 def workers(device: torch.device) -> int:
