@@ -10,12 +10,10 @@ never exist all at once beside the sum.
 
 from __future__ import annotations
 
-import ctypes
-import platform
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 from typing import Generic, TypeVar
 
 import torch
@@ -26,17 +24,11 @@ from cohort.data.packing import Family, Row, cut
 Seen = TypeVar("Seen")
 Gradients = list[Tensor | None]
 
-GIVEN_BACK_BYTES, MMAP_THRESHOLD = 2**19, -3
-"""Memory in blocks from this size on goes back to the system as soon as it is free, and how mallopt(3)
-calls that. Left alone glibc raises the size to 32 MB; then the heaps of the threads, rows of changing
-lengths in them, hold up to half as much again as is in use (docs/LOG.md)."""
-
 
 class Rows(Generic[Seen]):
     """Computes rows: `loss` says a row's share in the loss, and what else is to be kept of it."""
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
-        _give_back()
         self._parameters = list(parameters)
         self._pool: ThreadPoolExecutor | None = None
         self._of_thread = threading.local()
@@ -111,12 +103,6 @@ class Rows(Generic[Seen]):
         else:
             sofar.add_(gradient)
         return gradient.new_zeros(()).expand_as(gradient)
-
-
-@cache
-def _give_back() -> None:
-    if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, GIVEN_BACK_BYTES)
 
 
 def workers(device: torch.device) -> int:
