@@ -12,6 +12,7 @@ from cohort.rewards.code.found import python_in, rust_in
 from cohort.rewards.form_rules import choice, chosen_letter, json_form, matches, soft_format
 from cohort.rewards.json_schema import NotJson, check_schema, is_valid, read_json
 from cohort.rewards.rules import has_format
+from cohort.rewards.teacher.reference import Reference
 
 WHOLE = "<think>a</think><answer>b</answer>"
 
@@ -180,10 +181,15 @@ ADVERSARIAL = [
 
 
 def given_to(text: str) -> dict[str, list]:
-    return {"completions": [text], "answer": ["B is 1,234"], "completion_ids": [[1] * 9]}
+    return {
+        "completions": [text],
+        "answer": ["B is 1,234"],
+        "completion_ids": [[1] * 9],
+        "reference": [Reference("B is 1,234").as_column()],
+    }
 
 
-NO_RULES = ("matches", "python", "rust", "classifier", "endpoint", "judge", "orchestra")
+NO_RULES = ("matches", "python", "rust", "classifier", "endpoint", "judge", "rubric", "orchestra")
 """A pattern of the user's; programs, models and services, with deadlines instead; what reads no text."""
 
 

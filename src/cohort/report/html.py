@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cohort.report import read
 from cohort.report.page.files import bundle, files
@@ -96,7 +96,7 @@ class _Kept:
         told = self._add("health", {})
         found = self._list(told["findings"]) if told else []
         named = [finding["step"] for finding in found if finding["step"] is not None]
-        with_groups = [row["stage"] for row in stages(self._db) if row["groups"]]
+        with_groups = [cast(int, row["stage"]) for row in stages(self._db) if row["groups"]]
         share = self._left // max(1, len(with_groups))
         for stage in with_groups:
             self._groups(stage, named, share)

@@ -82,8 +82,8 @@ class Observed:
     rendered by the model's template, where it is a chat. Of no use when the episode is over.
     reward: of this turn, None when it has none of its own. over: whether the episode ends here.
     facts: what is known of the episode so far, by name; of equal names the last one counts.
-    afresh: what is seen is all that the policy sees, in the place of everything before, as a prompt is; from there
-    on every turn is a sample of its own.
+    afresh: what is seen is all that the policy sees, in the place of everything before, as a prompt is;
+    from there on every turn is a sample of its own.
     """
 
     seen: Prompt = ""

@@ -135,7 +135,8 @@ def fair_share(lengths: Sequence[int], budget: int) -> int:
 
 def filled(template: str, **values: str) -> str:
     """A template with values in the places of `{name}`; braces in values and elsewhere are left alone."""
-    parts, rest = [], template
+    parts: list[str] = []
+    rest = template
     while True:
         places = {name: rest.find(f"{{{name}}}") for name in values}
         found = {name: place for name, place in places.items() if place >= 0}
