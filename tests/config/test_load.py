@@ -177,7 +177,7 @@ def test_an_empty_file_and_one_that_is_not_text_are_refused(file: Path) -> None:
 def test_a_missing_file_names_the_nearest_recipe_or_file(file: Path) -> None:
     assert refusal(Path("chian")).hint == "did you mean chain?"
     assert refusal(file.with_name("mien.toml")).hint == f"did you mean {file}?"
-    assert "packaged recipes: calculator, chain" in refusal(Path("zzzzzz")).hint
+    assert "packaged recipes: calculator, cat-rubric, cat, chain" in refusal(Path("zzzzzz")).hint
 
 
 def test_a_folder_is_no_recipe_and_names_the_one_inside(file: Path) -> None:
