@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -25,12 +24,8 @@ async def said(text: str) -> str:
     return text
 
 
-def loops() -> int:
-    return sum(thread.name == "cohort coroutines" for thread in threading.enumerate())
-
-
-def until(count: int) -> bool:
-    return any(loops() == count or time.sleep(0.02) for _ in range(250))
+def loops() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "cohort coroutines"}
 
 
 def test_a_value_is_settled_and_a_coroutine_is_waited_for(two: tuple[Awaiting, Awaiting]) -> None:
@@ -89,7 +84,8 @@ def test_a_loop_that_nobody_uses_ends() -> None:
     before = loops()
     awaiting = Awaiting(5.0)
     awaiting.settled(said("so"))
-    assert loops() == before + 1
+    (own,) = loops() - before
     awaiting.close()
     awaiting.close()
-    assert until(before)
+    own.join(20.0)
+    assert not own.is_alive()

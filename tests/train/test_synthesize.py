@@ -11,6 +11,7 @@ from cohort.config.load import read_recipe
 from cohort.errors import CohortError, RecipeError
 from cohort.report.show import show_groups
 from cohort.train.synthesize_model import synthesize_model
+from tests.report.kept import answers
 from tests.train.runs import SUPERVISED, recipe, rows, run
 from tests.train.test_teach import COLD, TEACHER, taught
 
@@ -88,8 +89,9 @@ def test_a_group_is_shown_with_its_reference(tmp_path: Path, cold: Path, capsys)
     shown = capsys.readouterr().out
     reference = json.loads(columns)["reference"]
     assert ("no reference: " if "missing" in reference else "reference: ") in shown
-    html = (folder / "report.html").read_text()
-    assert "reference: " in html
+    told = [own["reference"] for own in answers(folder / "report.html", "group")]
+    assert told
+    assert all("reference: " in lines[0] for lines in told)
 
 
 def test_a_model_that_is_not_there_is_refused() -> None:

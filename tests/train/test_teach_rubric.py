@@ -129,7 +129,9 @@ def test_a_malformed_rubric_is_a_failure_of_its_whole_group(tmp_path: Path) -> N
 
 
 def test_a_small_model_can_be_the_judge(tmp_path: Path) -> None:
-    policy = take_over(tiny_model(), new_tokenizer(Slips().vocabulary()))
+    model, tokenizer = tiny_model(), new_tokenizer(Slips().vocabulary())
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    policy = take_over(model, tokenizer)
     judge = failing(local_judge(policy), 0.3, for_good=False)
     folder, _ = taught(tmp_path / "run", judge, retry_budget=200)
     values = [value for *_, value, kind in rows(folder, SCORES) if kind == "scored"]

@@ -13,7 +13,8 @@ export async function groupView(app, at) {
   const tokens = ask(at.run, "tokens", {id: at.id}).catch(() => null);
   const answers = el("div", {class: "answers"}), legend = el("p", {class: "legend soft"});
   const inspector = el("aside", {class: "inspector", role: "status", hidden: true});
-  put(page, heading(app, at, own), el("pre", {class: "prompt"}, own.prompt), columns(own),
+  put(page, heading(app, at, own), el("pre", {class: "prompt"}, own.prompt),
+    own.reference.length > 0 && el("pre", {class: "prompt"}, own.reference.join("\n")), columns(own),
     past(app, at, own), toolbar(app, at, own), legend, answers, inspector);
   const told = await tokens;
   draw(app, at, own, told, {answers, legend, inspector});

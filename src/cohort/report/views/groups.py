@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from cohort.report import read
+from cohort.report.references import reference_lines, reference_of
 from cohort.report.statistics import deviation, mean
 from cohort.report.text import one_line, prompt_text, showable
 from cohort.report.views.curves import rounded
@@ -128,6 +129,7 @@ def group(db: sqlite3.Connection, number: int) -> Mapping[str, object] | None:
         "problem": one_line(own["problem"]),
         "problem_id": own["problem"],
         "prompt": showable(prompt_text(own["prompt"])),
+        "reference": [showable(line) for line in _reference(db, number)],
         "columns": showable(own["columns"]),
         "discarded": told.discarded or _own(own, "discarded") or "",
         "greedy_reward": rounded(_number(_own(own, "greedy_reward"))),
@@ -135,6 +137,11 @@ def group(db: sqlite3.Connection, number: int) -> Mapping[str, object] | None:
         "spread": rounded(told.spread, 4),
         "answers": [_answer(r) | episodes.get(r.number, {}) for r in read.ranked(told.rollouts)],
     }
+
+
+def _reference(db: sqlite3.Connection, number: int) -> list[str]:
+    found = reference_of(db, number)
+    return [] if found is None else reference_lines(found)
 
 
 def _answer(rollout: read.RolloutRow) -> dict[str, object]:
