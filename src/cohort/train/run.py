@@ -384,13 +384,16 @@ class _Run:
         self._runner.close()
         self._asked.close()
         try:
+            if (
+                status == "finished"
+            ):  # before it is said: a run that is finished is not gone on with
+                with refusing("writing the model card"):
+                    write_card(self._folder, self._folder / MODEL)
             self._store.set_fact("status", status)
             self._store.set_fact("seconds", time.perf_counter() - self._began)
             self._store.close(sealed=True)
             with refusing("writing the report"):
                 write_report(self._folder)
-                if status == "finished":
-                    write_card(self._folder, self._folder / MODEL)
         except StorageError:
             if status == "finished":  # else there is an error on its way that says more
                 raise
