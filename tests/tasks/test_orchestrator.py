@@ -171,6 +171,8 @@ def test_options_say_what_problems_are_like() -> None:
     ]
     assert 0.4 < sum(harder) / len(harder) < 0.6
     assert not any(p.columns["harder"] for p in many(kinds=["hard"], harder_share=1.0))
+    for p in many(40, kinds=["easy"], harder_share={"cost": 0.0, "outcome": 1.0}):
+        assert p.columns["harder"] is (p.columns["wants"] == "outcome")
 
 
 def test_unseen_prices_are_never_seen_elsewhere() -> None:
@@ -293,6 +295,7 @@ def test_measures_say_what_was_done() -> None:
         {"prices": "free"},
         {"unseen_prices": 1},
         {"harder_share": 2},
+        {"harder_share": {"cost": 0.1}},
         {"asks": 0},
         {"aliases": "yes"},
     ],

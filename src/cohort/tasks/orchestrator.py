@@ -71,7 +71,8 @@ class Orchestrator:
     preferences: what may matter to whoever asks: some of outcome, cost and time.
     prices: any (whichever tool is dear), ordinary (the strong one is) or swapped (the cheap one is).
     unseen_prices: use the fifth of the prices that problems otherwise never have.
-    harder_share: the share of problems one step harder than they look, of those that look easier than hard.
+    harder_share: the share of problems one step harder than they look, of those that look easier than hard; a
+        number, or one for each of the preferences.
     asks: how many calls a problem allows. aliases: whether tools have other names in every problem.
     """
 
@@ -86,7 +87,7 @@ class Orchestrator:
         preferences: Sequence[str] = ("outcome", "cost"),
         prices: str = "any",
         unseen_prices: bool = False,
-        harder_share: float = 0.1,
+        harder_share: float | Mapping[str, float] = 0.1,
         asks: int = 2,
         aliases: bool = False,
         held_out_problems: int = 200,
@@ -95,7 +96,7 @@ class Orchestrator:
         self.preferences = _some_of("preferences", preferences, tuple(PREFERENCES))
         self.prices = _some_of("prices", [prices], tuple(ORDERS))[0]
         self.unseen_prices = _truth("unseen_prices", unseen_prices)
-        self.harder_share = share("orchestrator", "harder_share", harder_share)
+        self.harder_share = _shares("harder_share", harder_share, self.preferences)
         self.asks = whole("orchestrator", "asks", asks, 1, 8)
         self.aliases = _truth("aliases", aliases)
         self._held_out = hold_out(self._draw, held_out_problems, "orchestrator")
@@ -152,7 +153,7 @@ class Orchestrator:
         }
         seconds = dict(zip(REACH, (int(n) + 1 for n in generator.permutation(9)), strict=False))
         answer = f"{int(generator.integers(100)):02d}"
-        harder = bool(generator.random() < self.harder_share) and kind != KINDS[-1]
+        harder = bool(generator.random() < self.harder_share[wants]) and kind != KINDS[-1]
         names = self._names(generator)
         table = ", ".join(
             f"{name} {self._solves(tool)}{prices[tool]:02d}c {seconds[tool]}s"
@@ -225,6 +226,17 @@ def _some_of(option: str, values: object, known: Sequence[str]) -> tuple[str, ..
     raise DataError(
         f"orchestrator: {option} is {legible(repr(values))}", f"use some of: {', '.join(known)}"
     )
+
+
+def _shares(option: str, value: object, names: Sequence[str]) -> dict[str, float]:
+    """A share for each of the names, from a table of them or from one number."""
+    table = value if isinstance(value, Mapping) else dict.fromkeys(names, value)
+    if set(table) != set(names):
+        raise DataError(
+            f"orchestrator: {option} is {legible(repr(value))}",
+            f"give a number, or one for each of: {', '.join(names)}",
+        )
+    return {name: share("orchestrator", option, table[name]) for name in names}
 
 
 def _truth(option: str, value: object) -> bool:
