@@ -29,23 +29,7 @@ from cohort.policy.policy import Policy
 from cohort.rollout.request import Request, Sampling
 from cohort.rollout.sampler import sample
 from cohort.train.optim import Updater
-from tests.tiny import PIECES, VOCABULARY, families, plain_logprobs, prompts
-
-SHAPE: dict[str, Any] = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": 48,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 12,
-    "max_position_embeddings": 96,
-    "initializer_range": 0.15,
-    "bos_token_id": None,
-    "eos_token_id": 1,
-    "pad_token_id": 0,
-}
-"""Grouped-query attention; what a model does not know of it is left out."""
+from tests.tiny import PIECES, SHAPE, families, plain_logprobs, prompts
 
 TOLERANCE = 1e-4
 """Of log-probabilities and, as a share of the norm, of gradients, in float32."""

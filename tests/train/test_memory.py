@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from cohort.config.recipe import LoRA, Model, NewModel
+from cohort.data.packing import pack
 from cohort.policy.load import load_policy
 from cohort.policy.outline import Sizes, outline, sizes_of
 from cohort.train.memory import ALWAYS, LEARNING, Load, activation_bytes, items, peak
-from tests.tiny import PIECES
+from tests.tiny import PIECES, families
 
 SIZES = Sizes(
     parameters=1000, trained=1000, met=900, largest=400, layers=2, hidden=8, feed_forward=16,
@@ -43,6 +44,26 @@ def test_activations_grow_with_the_row_and_shrink_with_recompute():
     deep = replace(SIZES, layers=20)
     less = activation_bytes(deep, recompute=True)
     assert less < activation_bytes(deep, recompute=False) / 5
+
+
+def test_activations_are_what_autograd_keeps():
+    policy = load_policy(Model(new=NEW), vocabulary=PIECES, seed=1)
+    own = {parameter.untyped_storage().data_ptr() for parameter in policy.model.parameters()}
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage
+        return tensor
+
+    (family,) = families([(40, (30, 20, 25))], seed=1)
+    row = pack([family])
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        states = policy.states(row)
+    measured = sum(storage.nbytes() for storage in kept.values()) / len(row.tokens)
+    assert states.requires_grad
+    assert activation_bytes(sizes_of(policy), recompute=False) == pytest.approx(measured, rel=0.1)
 
 
 def test_a_row_is_at_least_one_answer_and_at_most_the_step():

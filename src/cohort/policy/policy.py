@@ -115,8 +115,9 @@ class Policy:
         """
         weight, bias = self.head
         rows, small = len(hidden), weight.numel() < LEAST_WEIGHTS
-        if small and hidden.device.type == "cpu":
-            hidden = pad(hidden, (0, 0, 0, -rows % ROWS_TOGETHER))
+        missing = -rows % ROWS_TOGETHER
+        if small and missing and hidden.device.type == "cpu":
+            hidden = pad(hidden, (0, 0, 0, missing))
         if self._head is None or small:
             return self._shaped(product(hidden, weight, bias)[:rows])
         return self._shaped(self._head.product(hidden, bias))

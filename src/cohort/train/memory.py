@@ -122,8 +122,8 @@ def activation_bytes(sizes: Sizes, *, recompute: bool) -> int:
 def _layer_numbers(sizes: Sizes) -> int:
     queries, keys = sizes.query_heads * sizes.width, sizes.key_heads * sizes.width
     if sizes.written_out:
-        # norms' inputs and outputs; the joint projection; what was rotated and seen; gate, up, gated
-        return 4 * sizes.hidden + 3 * queries + 3 * keys + 3 * sizes.feed_forward
+        # norms' inputs; queries and keys rotated, values, what was seen; gate and up (policy.selective)
+        return 2 * sizes.hidden + 2 * queries + 2 * keys + 2 * sizes.feed_forward
     own = 6 * sizes.hidden + 3 * queries + 3 * keys + 4 * sizes.feed_forward
     return own + 2 * sizes.adapter_width
 
