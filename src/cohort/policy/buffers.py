@@ -54,7 +54,7 @@ _blocks = _Blocks()
 
 @contextmanager
 def kept(longest: int) -> Iterator[None]:
-    """Until it is left, this thread's `empty` takes from its blocks; no row has more tokens than `longest`."""
+    """This thread's `empty` takes from its blocks meanwhile; no row has more tokens than `longest`."""
     _blocks.longest = longest
     try:
         yield
