@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import silu
 
 from cohort.policy import native
+from cohort.policy.buffers import empty, keeps
 
 
 def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
@@ -72,7 +73,7 @@ def normed(x: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
     """What `rms_norm` says of a contiguous x, and 1 / sqrt(mean(x^2) + epsilon) of each of its rows."""
     if native.suits(x, weight):
         rows, narrow = x.numel() // len(weight), x.dtype == torch.bfloat16
-        out, inverse = torch.empty_like(x), x.new_empty(rows, dtype=torch.float32)
+        out, inverse = empty(x.shape, x), x.new_empty(rows, dtype=torch.float32)
         native.call("rms_norm", x, weight, out, inverse, rows, len(weight), epsilon, narrow)
         return out, inverse
     wide = _wide(x)
@@ -81,14 +82,15 @@ def normed(x: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
 
 
 def normed_backward(
-    gradient: Tensor, x: Tensor, weight: Tensor, inverse: Tensor
+    gradient: Tensor, x: Tensor, weight: Tensor, inverse: Tensor, more: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The gradients of `normed`'s input and of its weight."""
+    """The gradients of `normed`'s input, with `more` added, and of its weight."""
     if native.suits(x, weight):
         narrow, gradient = x.dtype == torch.bfloat16, gradient.contiguous()
-        of_x, of_weight = torch.empty_like(x), torch.zeros_like(weight, dtype=torch.float32)
+        more = None if more is None else more.contiguous()
+        of_x, of_weight = empty(x.shape, x), torch.zeros_like(weight, dtype=torch.float32)
         native.call(
-            "rms_norm_backward", gradient, x, weight, inverse, of_x, of_weight,
+            "rms_norm_backward", gradient, x, weight, inverse, more, of_x, of_weight,
             len(inverse), len(weight), narrow,
         )  # fmt: skip
         return of_x, of_weight.to(weight.dtype)
@@ -97,6 +99,7 @@ def normed_backward(
     scaled = gradient * weight
     along = (scaled * unit).mean(-1, keepdim=True)
     of_x = scaled.addcmul_(unit, along, value=-1.0).mul_(inverse)
+    of_x = of_x if more is None else of_x.add_(more)
     return of_x.to(x.dtype), of_weight.to(weight.dtype)
 
 
@@ -108,7 +111,7 @@ def gated(x: Tensor) -> Tensor:
     """SwiGLU's middle: [T, 2f], gate and up side by side -> silu(gate) * up, [T, f]."""
     rows, width = x.shape[0], x.shape[1] // 2
     if native.suits(x):
-        out = x.new_empty(rows, width)
+        out = empty((rows, width), x)
         native.call("gated", x, out, rows, width, x.dtype == torch.bfloat16)
         return out
     gate, up = x.chunk(2, dim=-1)
@@ -116,15 +119,16 @@ def gated(x: Tensor) -> Tensor:
 
 
 def gated_backward(gradient: Tensor, x: Tensor) -> Tensor:
-    """The gradient of `gated`'s input: [T, f], [T, 2f] -> [T, 2f]."""
-    out, gradient = torch.empty_like(x), gradient.contiguous()
+    """The gradient of `gated`'s input: [T, f], [T, 2f] -> [T, 2f]; within `buffers.kept` in its place."""
+    out, gradient = x if keeps(x) else torch.empty_like(x), gradient.contiguous()
     if native.suits(x, gradient):
         rows, width = gradient.shape
         narrow = x.dtype == torch.bfloat16
         native.call("gated_backward", gradient, x, out, rows, width, narrow)
         return out
     gate, up = x.chunk(2, dim=-1)
-    of_gate, of_up = out.chunk(2, dim=-1)
-    torch.mul(silu(gate), gradient, out=of_up)
-    of_gate.copy_(torch.ops.aten.silu_backward(gradient * up, gate))
+    of_gate = torch.ops.aten.silu_backward(gradient * up, gate)
+    of_up = silu(gate).mul_(gradient)
+    for part, own in zip(out.chunk(2, dim=-1), (of_gate, of_up), strict=True):
+        part.copy_(own)
     return out

@@ -23,9 +23,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from cohort.policy.buffers import empty, keeps
+
 LEAST_WEIGHTS, LEAST_PRODUCTS = 2**17, 2**22
 """A matrix with so many weights, or a product of so many multiplications, is worth the ten
 microseconds more that oneDNN takes to begin."""
+MKL_AHEAD = ("AVX2", "DEFAULT")
+"""Where MKL is 1.05 to 1.15 times as fast with a row's thousand tokens (docs/LOG.md)."""
 ROWS_TOGETHER = 4
 """MKL sums up the last rows that are fewer in another order: last bits would depend on how many there are."""
 ROWS_EXPECTED = 16
@@ -60,14 +64,24 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x W^T + b, not to be differentiated: [T, d], [n, d], [n] or None -> [T, n]."""
     if emulated(x):
         return product(x.float(), weight.float(), _wide(bias)).to(x.dtype)
-    return _product(x, weight, bias) if _worthwhile(x, weight) else linear(x, weight, bias)
+    if _worthwhile(x, weight):
+        return _product(x, weight, bias)
+    if not keeps(x):
+        return linear(x, weight, bias)
+    out = empty((len(x), len(weight)), x)
+    if bias is None:
+        return torch.mm(x, weight.t(), out=out)
+    return torch.addmm(bias, x, weight.t(), out=out)
 
 
 def outer(gradient: Tensor, x: Tensor) -> Tensor:
     """The gradient of a product's weights, G^T x: [T, n], [T, d] -> [n, d]."""
     if emulated(x):
         return (gradient.T.float() @ x.float()).to(x.dtype)
-    return gradient.T @ x
+    if not keeps(x):
+        return gradient.T @ x
+    out = empty((1, gradient.shape[1], x.shape[1]), x)[0]
+    return torch.mm(gradient.T, x, out=out)
 
 
 def _worthwhile(x: Tensor, weight: Tensor) -> bool:
@@ -76,6 +90,7 @@ def _worthwhile(x: Tensor, weight: Tensor) -> bool:
         and x.device.type == "cpu"
         and weight.numel() >= LEAST_WEIGHTS
         and _onednn() is not None
+        and torch.backends.cpu.get_cpu_capability() not in MKL_AHEAD
     )
 
 
@@ -151,7 +166,9 @@ def summed(stream: Tensor, x: Tensor, weight: Tensor) -> Tensor:
         return summed(stream.float(), x.float(), weight.float()).to(x.dtype)
     if _worthwhile(x, weight):
         return _sum(stream, x, weight)
-    return torch.addmm(stream, x, weight.t())
+    if not keeps(x):
+        return torch.addmm(stream, x, weight.t())
+    return torch.addmm(stream, x, weight.t(), out=empty(stream.shape, stream))
 
 
 class _Added(torch.autograd.Function):

@@ -23,15 +23,15 @@ from cohort.policy.products import outer, product, summed
 def joint_after_norm(
     x: Tensor, norm: tuple[Tensor, float], joined: tuple[Tensor, Tensor | None],
     parts: tuple[Sequence[Tensor], Sequence[Tensor]],
-) -> Tensor:  # fmt: skip
-    """norm(x) W^T + b: [T, d] -> [T, n].
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """norm(x) W^T + b: [T, d] -> [T, n], and x for whatever else reads it: its gradient goes through here.
 
     norm: weight [d] and epsilon. joined: W [n, d] and b [n], in one piece of memory. parts: the weights
     and the biases that lie in it, which the gradients are given to.
     """
     weights, biases = parts
     rows = [len(weight) for weight in weights]
-    apply = cast(Callable[..., Tensor], _JointAfterNorm.apply)
+    apply = cast(Callable[..., tuple[Tensor, Tensor]], _JointAfterNorm.apply)
     return apply(x, *norm, *joined, rows, *weights, *biases)
 
 
@@ -48,21 +48,22 @@ class _JointAfterNorm(torch.autograd.Function):
         bias: Tensor | None,
         rows: list[int],
         *parameters: Tensor,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         x = x.contiguous()
         unit, inverse = normed(x, norm, epsilon)
         ctx.save_for_backward(x, norm, inverse, weight)
         ctx.epsilon, ctx.rows, ctx.biased = epsilon, rows, bias is not None
-        return product(unit, weight, bias)
+        return product(unit, weight, bias), x.view_as(x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        (gradient,) = gradients
+        gradient, of_stream = gradients
         x, norm, inverse, weight = ctx.saved_tensors
         unit, _ = normed(x, norm, ctx.epsilon)
         of_weight = outer(gradient, unit).split(ctx.rows)
         of_bias = gradient.sum(0).split(ctx.rows) if ctx.biased else ()
-        of_x, of_norm = normed_backward(product(gradient, weight.t()), x, norm, inverse)
+        through = product(gradient, weight.t())
+        of_x, of_norm = normed_backward(through, x, norm, inverse, of_stream)
         return of_x, of_norm, None, None, None, None, *of_weight, *of_bias
 
 

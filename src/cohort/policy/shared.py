@@ -27,6 +27,7 @@ from torch import Tensor
 
 from cohort.data.packing import Row
 from cohort.policy import native
+from cohort.policy.buffers import empty
 
 _forward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
@@ -154,9 +155,8 @@ class _Compiled(torch.autograd.Function):
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, families: _Families, scale: float
     ) -> Tensor:
         ctx.dtype = query.dtype
-        # The values are a slice of the layer's joint projection, all of which would be kept with them.
-        query, key, value = query.float(), key.float(), value.float().contiguous()
-        out = query.new_empty(query.shape)
+        query, key, value = query.float(), key.float(), value.float()
+        out = empty(query.shape, query)
         total = query.new_empty(query.shape[:2])
         _row_attention(query, key, value, families, scale, out, total, None)
         ctx.save_for_backward(query, key, value, out, total)
@@ -167,7 +167,7 @@ class _Compiled(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, out, total = ctx.saved_tensors
         slope = gradients[0].float().contiguous()
-        of = tuple(tensor.new_empty(tensor.shape) for tensor in (query, key, value))
+        of = tuple(empty(tensor.shape, tensor) for tensor in (query, key, value))
         _row_attention(query, key, value, ctx.families, ctx.scale, out, total, slope, *of)
         return *(tensor.to(ctx.dtype) for tensor in of), None, None
 

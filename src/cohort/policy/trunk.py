@@ -26,7 +26,8 @@ from transformers.models.qwen2 import modeling_qwen2 as qwen2
 from transformers.models.qwen3 import modeling_qwen3 as qwen3
 
 from cohort.policy.attention import Heads, Layout, WholeLayout
-from cohort.policy.elementwise import gated, rms_norm, rotate
+from cohort.policy.elementwise import gated, rms_norm
+from cohort.policy.heads import asked
 from cohort.policy.panels import LayerPanels, Panels, laid_out
 from cohort.policy.products import Weights
 from cohort.policy.recompute import recomputed
@@ -64,12 +65,12 @@ class Joint:
         self.joined = Weights(_beside(self.weights))
         self.bias = _beside(self.biases) if self.biases else None
 
-    def after_norm(self, x: Tensor, norm: Tensor, epsilon: float) -> Tensor:
-        """What all say of `rms_norm(x)`: [T, d] -> [T, sum of rows]."""
+    def after_norm(self, x: Tensor, norm: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+        """What all say of `rms_norm(x)`, and x as the residual stream goes on: [T, d] -> [T, sum of rows]."""
         moved = self.weights[0].data_ptr() != self.joined.plain.data_ptr()
         assert not moved, "the model's weights were moved: give it to the policy again"
         if not torch.is_grad_enabled():
-            return self.joined.product(rms_norm(x, norm, epsilon), self.bias)
+            return self.joined.product(rms_norm(x, norm, epsilon), self.bias), x
         return joint_after_norm(
             x, (norm, epsilon), (self.joined.plain, self.bias), (self.weights, self.biases)
         )
@@ -144,10 +145,10 @@ class Trunk:
 
     def _through(self, number: int, layer: _Layer, seen_by: _Attend, x: Tensor) -> Tensor:
         """One layer: [T, d] -> [T, d]."""
-        mixed = layer.query_key_value.after_norm(x, layer.before_attention, self._epsilon)
+        mixed, x = layer.query_key_value.after_norm(x, layer.before_attention, self._epsilon)
         seen = seen_by(number, layer, mixed)
         x = layer.output.added(x, seen.reshape(len(x), -1))
-        wide = layer.gate_up.after_norm(x, layer.before_feed_forward, self._epsilon)
+        wide, x = layer.gate_up.after_norm(x, layer.before_feed_forward, self._epsilon)
         return _gate_into(x, wide, layer.down)
 
     def _attends(self, positions: Tensor, layout: Layout, like: Tensor) -> _Attend:
@@ -163,25 +164,9 @@ class Trunk:
         layer: _Layer,
         mixed: Tensor,
     ) -> Tensor:
-        heads = layer.heads
-        count = heads.query + heads.key
-        parts = mixed.view(len(mixed), count + heads.key, heads.width)
-        both = parts[:, :count]
-        if heads.query_norm is not None and heads.key_norm is not None:
-            queries, keys = both.split((heads.query, heads.key), dim=1)
-            normed = (
-                rms_norm(queries, heads.query_norm, heads.epsilon),
-                rms_norm(keys, heads.key_norm, heads.epsilon),
-            )
-            both = torch.cat(normed, dim=1)
-        both = rotate(both, *rotation)
+        query, key, value = asked(mixed, layer.heads, rotation)
         return layout.attend(
-            number,
-            both[:, : heads.query],
-            both[:, heads.query :],
-            parts[:, count:],
-            scale=heads.scale,
-            window=layer.window,
+            number, query, key, value, scale=layer.heads.scale, window=layer.window
         )
 
     @property

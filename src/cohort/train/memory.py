@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from cohort.policy.head import CHUNK_BYTES
 from cohort.policy.native import whole_blocks
 from cohort.policy.outline import Sizes
+from cohort.train.rows import aimed_at
 
 SINGLE = 4
 """Bytes of a float32: masters, moments and sums of gradients are in it, and the CPU's keys and values."""
@@ -64,8 +65,9 @@ class Load:
     def row(self) -> int:
         """Tokens of the largest row, as `train.rows.even_cut` cuts a step; one answer's at least."""
         family = self.prompt + self.members * self.answer
-        count = self.rows_at_once * -(-self.tokens // (self.rows_at_once * self.row_tokens))
-        even = -(-self.tokens // count) + family // 2
+        aim = aimed_at(self.row_tokens, self.device)
+        count = self.rows_at_once * -(-self.tokens // (self.rows_at_once * aim))
+        even = max(-(-self.tokens // count) + family // 2, family)
         return max(min(self.row_tokens, even, self.tokens), self.prompt + self.answer)
 
     @property

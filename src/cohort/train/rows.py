@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from cohort.data.packing import Family, Row, cut
+from cohort.policy.buffers import kept
 
 Seen = TypeVar("Seen")
 Gradients = list[Tensor | None]
@@ -45,8 +46,8 @@ class Rows(Generic[Seen]):
         finally:
             for hook in hooks:
                 hook.remove()
-        kept = {n: seen for _, own in found for n, seen in own.items()}
-        return [gradients for gradients, _ in found], [kept[n] for n in range(len(rows))]
+        every = {n: seen for _, own in found for n, seen in own.items()}
+        return [gradients for gradients, _ in found], [every[n] for n in range(len(rows))]
 
     def _shared_out(
         self,
@@ -83,12 +84,14 @@ class Rows(Generic[Seen]):
         loss: Callable[[Row], tuple[Tensor, Seen]],
         total: Gradients,
     ) -> tuple[Gradients, dict[int, Seen]]:
-        kept: dict[int, Seen] = {}
-        for number in own:
-            value, kept[number] = loss(rows[number])
-            # What it returns is what `_take` leaves in the gradients' places.
-            torch.autograd.grad(value, self._parameters, allow_unused=True)
-        return total, kept
+        seen: dict[int, Seen] = {}
+        with kept(max((len(rows[number].tokens) for number in own), default=0)):
+            for number in own:
+                value, seen[number] = loss(rows[number])
+                # What it returns is what `_take` leaves in the gradients' places.
+                torch.autograd.grad(value, self._parameters, allow_unused=True)
+                del value
+        return total, seen
 
     def _take(self, place: int, gradient: Tensor) -> Tensor:
         """Add a parameter's gradient to the sum of the thread that computed it; zeros go on, which
@@ -110,21 +113,28 @@ def workers(device: torch.device) -> int:
     return torch.get_num_threads() if device.type == "cpu" else 1
 
 
+def aimed_at(tokens_per_row: int, device: str) -> int:
+    """How long rows are to be that may have so many tokens, on a kind of device."""
+    return max(1, tokens_per_row // 2) if device == "cpu" else tokens_per_row
+
+
 def even_cut(
     families: Sequence[Family], *, tokens_per_row: int, device: torch.device, whole: bool = False
 ) -> list[list[Family]]:
     """Families cut into rows of at most `tokens_per_row`, as many that each thread has its share.
 
-    Rows come out about equally long, give or take half of a family; a family that does not fit is
-    split as `cut` does it, unless it has to stay whole.
+    Rows come out about equally long, give or take half of a family, and on a CPU about half as long as
+    they may be, which takes half of the memory and no more time (docs/LOG.md); only a longer family
+    needs more. One that does not fit is split as `cut` does it, unless it has to stay whole.
     """
     threads = workers(device)
     total = sum(family.size for family in families)
     if not total:
         return list(cut(families, tokens_per_row=tokens_per_row, whole=whole))
-    count = threads * -(-total // (threads * tokens_per_row))
     largest = max(family.size for family in families)
-    even = -(-total // count) + largest // 2
+    aim = aimed_at(tokens_per_row, device.type)
+    count = threads * -(-total // (threads * aim))
+    even = max(-(-total // count) + largest // 2, largest)
     return list(cut(families, tokens_per_row=min(tokens_per_row, even), whole=whole))
 
 

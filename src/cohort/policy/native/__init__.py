@@ -45,7 +45,9 @@ COMPILE_SECONDS = 120
 _POINTER, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
 _SIGNATURES = {
     "rms_norm": [_POINTER] * 4 + [_INT] * 2 + [_FLOAT, ctypes.c_int],
-    "rms_norm_backward": [_POINTER] * 6 + [_INT] * 2 + [ctypes.c_int],
+    "rms_norm_backward": [_POINTER] * 7 + [_INT] * 2 + [ctypes.c_int],
+    "heads": [_POINTER] * 8 + [_INT] * 4 + [_FLOAT, ctypes.c_int],
+    "heads_backward": [_POINTER] * 12 + [_INT] * 4 + [ctypes.c_int],
     "gated": [_POINTER] * 2 + [_INT] * 2 + [ctypes.c_int],
     "gated_backward": [_POINTER] * 3 + [_INT] * 2 + [ctypes.c_int],
     "lay_panels": [_POINTER] * 2 + [_INT] * 3 + [ctypes.c_int],

@@ -90,6 +90,8 @@ static inline float sum_of(vector a) {
 /* A value as a bfloat16 holds it. */
 static inline float rounded(float value) { return from_bf16(to_bf16(value)); }
 
+static inline float kept(float value, int narrow) { return narrow ? rounded(value) : value; }
+
 static inline float at(const void *values, int64_t index, int bf16) {
     return bf16 ? from_bf16(((const uint16_t *)values)[index]) : ((const float *)values)[index];
 }

@@ -10,8 +10,6 @@
 #define PANEL (2 * REGISTER)
 #define ROWS 6 /* lanes that meet a panel together */
 
-static inline float kept(float value, int narrow) { return narrow ? rounded(value) : value; }
-
 /* One head: norm (where there is a weight), rotation by a row of the tables, and times `factor`. */
 static inline void turned(const float *x, int64_t width, const float *norm, float epsilon,
                           const float *cosine, const float *sine, float factor, float *out,

@@ -23,10 +23,11 @@ void rms_norm(const void *x, const void *weight, void *out, float *inverse, int6
 #undef BODY
 }
 
-/* Its gradients: of x [rows, width], and of the weight [width], which is added to. */
+/* Its gradients: of x [rows, width], to which `more` is added where it is not 0, and of the weight [width],
+   which is added to. */
 void rms_norm_backward(const void *gradient, const void *x, const void *weight,
-                       const float *inverse, void *of_x, float *of_weight, int64_t rows,
-                       int64_t width, int bf16) {
+                       const float *inverse, const void *more, void *of_x, float *of_weight,
+                       int64_t rows, int64_t width, int bf16) {
 #define BODY(b)                                                                        \
     for (int64_t row = 0; row < rows; row++) {                                         \
         int64_t start = row * width;                                                   \
@@ -37,8 +38,90 @@ void rms_norm_backward(const void *gradient, const void *x, const void *weight,
         _Pragma("omp simd") for (int64_t i = 0; i < width; i++) {                      \
             float value = at(x, start + i, b), slope = at(gradient, start + i, b);     \
             of_weight[i] += slope * value * scale;                                     \
-            put(of_x, start + i, b, scale * (slope * at(weight, i, b) - value * along)); \
+            put(of_x, start + i, b, scale * (slope * at(weight, i, b) - value * along) \
+                                        + (more ? at(more, start + i, b) : 0.0f));     \
         }                                                                              \
+    }
+    BY_TYPE(BODY, bf16);
+#undef BODY
+}
+
+/* Queries and keys of a joint projection [rows, query + 2 key heads, width], normed where there are weights, and
+   rotated, rounded where torch's operations round: pairs are half of the width apart, and the sine's first half is
+   negated. `inverse` [rows,
+   query + key heads] is kept for the gradient. */
+void heads(const void *mixed, const void *query_norm, const void *key_norm, const void *cosine,
+           const void *sine, void *queries, void *keys, float *inverse, int64_t rows,
+           int64_t query, int64_t key, int64_t width, float epsilon, int bf16) {
+    int64_t half = width / 2, count = query + key;
+#define BODY(b)                                                                        \
+    for (int64_t row = 0; row < rows; row++)                                           \
+        for (int64_t head = 0; head < count; head++) {                                 \
+            int64_t from = (row * (count + key) + head) * width, turn = row * width;   \
+            const void *norm = head < query ? query_norm : key_norm;                   \
+            void *out = head < query ? queries : keys;                                 \
+            int64_t to = head < query ? (row * query + head) * width                   \
+                                      : (row * key + head - query) * width;            \
+            float unit[WIDEST], scale = 1.0f;                                          \
+            if (norm) inverse[row * count + head] = scale = inverse_rms(mixed, from, width, epsilon, b); \
+            if (norm)                                                                  \
+                _Pragma("omp simd") for (int64_t i = 0; i < width; i++)                \
+                    unit[i] = kept(at(mixed, from + i, b) * scale * at(norm, i, b), b); \
+            else                                                                       \
+                _Pragma("omp simd") for (int64_t i = 0; i < width; i++)                \
+                    unit[i] = at(mixed, from + i, b);                                  \
+            _Pragma("omp simd") for (int64_t i = 0; i < half; i++) {                   \
+                float low = unit[i], high = unit[half + i];                            \
+                put(out, to + i, b, kept(low * at(cosine, turn + i, b), b) + high * at(sine, turn + i, b)); \
+                put(out, to + half + i, b, kept(high * at(cosine, turn + half + i, b), b) \
+                                               + low * at(sine, turn + half + i, b));  \
+            }                                                                          \
+        }
+    BY_TYPE(BODY, bf16);
+#undef BODY
+}
+
+/* The gradient of the whole projection, and of the norms' weights [width], which are added to. */
+void heads_backward(const void *of_queries, const void *of_keys, const void *of_values,
+                    const void *mixed, const void *query_norm, const void *key_norm,
+                    const void *cosine, const void *sine, const float *inverse, void *of_mixed,
+                    float *of_query_norm, float *of_key_norm, int64_t rows, int64_t query,
+                    int64_t key, int64_t width, int bf16) {
+    int64_t half = width / 2, count = query + key;
+#define BODY(b)                                                                        \
+    for (int64_t row = 0; row < rows; row++) {                                         \
+        for (int64_t head = 0; head < count; head++) {                                 \
+            int64_t to = (row * (count + key) + head) * width, turn = row * width;     \
+            const void *norm = head < query ? query_norm : key_norm;                   \
+            const void *of = head < query ? of_queries : of_keys;                      \
+            int64_t from = head < query ? (row * query + head) * width                 \
+                                        : (row * key + head - query) * width;          \
+            float slope[WIDEST];                                                       \
+            _Pragma("omp simd") for (int64_t i = 0; i < half; i++) {                   \
+                float low = at(of, from + i, b), high = at(of, from + half + i, b);    \
+                slope[i] = low * at(cosine, turn + i, b) + high * at(sine, turn + half + i, b); \
+                slope[half + i] = high * at(cosine, turn + half + i, b)                \
+                                  + low * at(sine, turn + i, b);                       \
+            }                                                                          \
+            if (!norm) {                                                               \
+                _Pragma("omp simd") for (int64_t i = 0; i < width; i++)                \
+                    put(of_mixed, to + i, b, slope[i]);                                \
+                continue;                                                              \
+            }                                                                          \
+            float *of_norm = head < query ? of_query_norm : of_key_norm;               \
+            float scale = inverse[row * count + head], along = 0.0f;                   \
+            _Pragma("omp simd reduction(+ : along)") for (int64_t i = 0; i < width; i++) \
+                along += slope[i] * at(norm, i, b) * at(mixed, to + i, b);             \
+            along *= scale * scale / (float)width;                                     \
+            _Pragma("omp simd") for (int64_t i = 0; i < width; i++) {                  \
+                float value = at(mixed, to + i, b);                                    \
+                of_norm[i] += slope[i] * value * scale;                                \
+                put(of_mixed, to + i, b, scale * (slope[i] * at(norm, i, b) - value * along)); \
+            }                                                                          \
+        }                                                                              \
+        int64_t to = (row * (count + key) + count) * width, from = row * key * width;  \
+        _Pragma("omp simd") for (int64_t i = 0; i < key * width; i++)                  \
+            put(of_mixed, to + i, b, at(of_values, from + i, b));                      \
     }
     BY_TYPE(BODY, bf16);
 #undef BODY
