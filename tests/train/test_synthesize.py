@@ -13,7 +13,7 @@ from cohort.report.show import show_groups
 from cohort.train.synthesize_model import synthesize_model
 from tests.report.kept import answers
 from tests.train.runs import SUPERVISED, recipe, rows, run
-from tests.train.test_teach import COLD, TEACHER, taught
+from tests.train.test_teach import COLD, PROBLEMS, TEACHER, taught
 
 RULES = [
     "single",
@@ -26,7 +26,7 @@ RULES = [
 SELECT = {
     "kind": "select",
     "name": "references",
-    "problems": {"source": "slips", "held_out_problems": 6},
+    "problems": PROBLEMS | {"held_out_problems": 6},
     "teacher": {"reference": "majority", "equality": "text"},
     "rewards": {"agrees": 0.0},
     "steps": 2,
