@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cohort.cli.main import app
 from cohort.config.load import read_recipe
 from cohort.errors import CohortError, RecipeError
 from cohort.report.show import show_groups
@@ -97,3 +99,40 @@ def test_a_group_is_shown_with_its_reference(tmp_path: Path, cold: Path, capsys)
 def test_a_model_that_is_not_there_is_refused() -> None:
     with pytest.raises(CohortError):
         summary(Path("/nowhere/model"))
+
+
+def command(cold: Path, *arguments: str):
+    """The command as a person gives it, about four problems."""
+    few = ["--set", "stage.0.problems.held_out_problems=4"]
+    few += ["--set", "stage.0.problems.options={letters=4}", "--max-new-tokens", "12"]
+    given = ["synthesize", str(cold), "--problems", "slips", "--rollouts", "2", *few, *arguments]
+    return CliRunner().invoke(app, given)
+
+
+def test_the_command_prints_the_rules_and_where_the_synthesis_differs(cold: Path) -> None:
+    how = ["--set", "stage.0.teacher.template={candidates}="]
+    how += ["--set", "stage.0.teacher.candidate={text}|", "--set", "stage.0.teacher.shown=answer"]
+    done = command(cold, "--reward", "correct", *how)
+    assert done.exit_code == 0, done.exception
+    lines = done.stdout.splitlines()
+    assert [line.split("  ")[0] for line in lines[1 : 1 + len(RULES)]] == RULES
+    assert any(line.startswith("differs from majority") for line in lines)
+    assert "None" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--reward", "corect"], "there is no reward"),
+        (["--reward", "agrees"], "compares with a reference"),
+        (["--reward", "correct", "--set", "stage.0.teacher.template=all"], "no place {candidates}"),
+        (["--reward", "correct", "--set", "stage.0.teacher=majority"], "compares a synthesis"),
+        (["--reward", "correct", "--set", "stage.0.kind=evaluate"], "teacher"),
+    ],
+)
+def test_the_command_refuses_what_it_cannot_do(
+    cold: Path, arguments: list[str], words: str
+) -> None:
+    refused = command(cold, *arguments).exception
+    assert isinstance(refused, CohortError), refused
+    assert words in refused.message

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from cohort.config.check_teacher import NEEDS_TEACHER
 from cohort.config.recipe import Recipe
 from cohort.config.selection import Select
 from cohort.config.stages import Reward
@@ -22,6 +23,7 @@ from cohort.data import keyed
 from cohort.data.packing import Family, Member, pack
 from cohort.data.records import Group, Problem, Rollout
 from cohort.data.sealed import sealed
+from cohort.errors import RecipeError, RewardError
 from cohort.policy.load import load_policy
 from cohort.policy.policy import Policy
 from cohort.report.synthesis import Taken, summarize_synthesis
@@ -46,10 +48,12 @@ CHOICE_TOKENS = 16
 def synthesize_model(recipe: Recipe, *, base: Path, reward: str) -> dict[str, Any]:
     """What becomes of the recipe's only stage, a `select` with a teacher; see report.synthesis.
 
-    reward: says what is right, at 1 or above.
+    reward: says what is right, at 1 or above. Raises RecipeError for a teacher that makes no synthesis,
+    RewardError for a reward that knows no label.
     """
     recipe = located(recipe, base)
     (plan,) = make_plan(recipe, base, Given())
+    _check(plan, reward)
     set_threads(recipe.threads)
     policy = load_policy(recipe.model, vocabulary=[], seed=recipe.seed)
     check_prompts(plan, policy)
@@ -64,6 +68,22 @@ def synthesize_model(recipe: Recipe, *, base: Path, reward: str) -> dict[str, An
     (name,) = [one.name for one in judges]
     judged = [_judged(one, group, name) for one, group in zip(taken, scored, strict=True)]
     return summarize_synthesis(judged)
+
+
+def _check(plan: StagePlan, reward: str) -> None:
+    assert isinstance(plan.options, Select), plan.options.kind
+    assert plan.options.teacher is not None, "no teacher"
+    if plan.options.teacher.reference != "synthesis":
+        raise RecipeError(
+            f"teacher.reference is {plan.options.teacher.reference}, and this compares a synthesis with "
+            "the other rules",
+            "leave it out: the majority is one of them",
+        )
+    if reward in NEEDS_TEACHER:
+        raise RewardError(
+            f'the reward "{reward}" compares with a reference, and here a label says what is right',
+            "use math, or a reward of the task",
+        )
 
 
 @dataclass(frozen=True, slots=True)
