@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from cohort.cli.main import app
 from cohort.config.load import read_recipe
-from cohort.errors import CohortError, RecipeError
+from cohort.errors import CohortError, DataError, RecipeError
 from cohort.report.show import show_groups
 from cohort.train.synthesize_model import synthesize_model
 from tests.report.kept import answers
@@ -136,3 +136,13 @@ def test_the_command_refuses_what_it_cannot_do(
     refused = command(cold, *arguments).exception
     assert isinstance(refused, CohortError), refused
     assert words in refused.message
+
+
+def test_a_file_of_which_nothing_is_held_out_is_refused(cold: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few.jsonl"
+    few.write_text('{"prompt": "aQ=", "answer": "a7"}\n')
+    done = CliRunner().invoke(
+        app, ["synthesize", str(cold), "--problems", str(few), "--reward", "math"]
+    )
+    assert isinstance(done.exception, DataError), done.exception
+    assert "nothing is held out" in done.exception.message

@@ -23,7 +23,7 @@ from cohort.data import keyed
 from cohort.data.packing import Family, Member, pack
 from cohort.data.records import Group, Problem, Rollout
 from cohort.data.sealed import sealed
-from cohort.errors import RecipeError, RewardError
+from cohort.errors import DataError, RecipeError, RewardError, legible
 from cohort.policy.load import load_policy
 from cohort.policy.policy import Policy
 from cohort.report.synthesis import Taken, summarize_synthesis
@@ -49,17 +49,22 @@ def synthesize_model(recipe: Recipe, *, base: Path, reward: str) -> dict[str, An
     """What becomes of the recipe's only stage, a `select` with a teacher; see report.synthesis.
 
     reward: says what is right, at 1 or above. Raises RecipeError for a teacher that makes no synthesis,
-    RewardError for a reward that knows no label.
+    RewardError for a reward that knows no label, DataError where nothing is held out.
     """
     recipe = located(recipe, base)
     (plan,) = make_plan(recipe, base, Given())
     _check(plan, reward)
+    problems = plan.source.held_out()
+    if not problems:
+        raise DataError(
+            f"nothing is held out of {legible(plan.source.name)}, so there is nothing to answer",
+            "give five problems or more, or all of them: --set stage.0.problems.held_out=FILE",
+        )
     set_threads(recipe.threads)
     policy = load_policy(recipe.model, vocabulary=[], seed=recipe.seed)
     check_prompts(plan, policy)
     specs = {reward: Reward()}
     judges = load_rewards(specs, task_rewards=plan.source.rewards, base=base)
-    problems = plan.source.held_out()
     check_columns(judges, problems)
     with Runner() as runner:
         rewards = runner.house(judges)
