@@ -10,11 +10,13 @@ from typer.testing import CliRunner
 
 from cohort.cli.main import app
 from cohort.config.load import read_recipe
-from cohort.errors import CohortError, DataError, RecipeError
+from cohort.errors import CohortError, DataError, RecipeError, RewardsFailedError
 from cohort.report.show import show_groups
 from cohort.train.synthesize_model import synthesize_model
 from tests.report.kept import answers
+from tests.rewards.services.fault_server import chat, response, serving
 from tests.train.runs import SUPERVISED, recipe, rows, run
+from tests.train.scripted_teacher import share_of
 from tests.train.test_teach import COLD, PROBLEMS, TEACHER, taught
 
 RULES = [
@@ -136,6 +138,27 @@ def test_the_command_refuses_what_it_cannot_do(
     refused = command(cold, *arguments).exception
     assert isinstance(refused, CohortError), refused
     assert words in refused.message
+
+
+def test_an_anchor_that_does_not_answer_is_no_anchor_that_abstains(cold: Path) -> None:
+    gone = TEACHER | {"anchor": "http://127.0.0.1:9/v1", "model": "m", "deadline_seconds": 1.0}
+    with pytest.raises(RewardsFailedError, match="answered about no problem"):
+        summary(cold, teacher=gone)
+
+
+def test_a_problem_about_which_the_anchor_did_not_answer_is_not_judged(cold: Path) -> None:
+    def reply(body: bytes) -> bytes:
+        failing = share_of("fails", body) < 0.5
+        return response(b"", "400 Bad Request") if failing else chat("<answer>a1</answer>")
+
+    with serving(reply)() as served:
+        url = f"http://127.0.0.1:{served.port}/v1"
+        found = summary(cold, teacher=TEACHER | {"anchor": url, "model": "m", "shown": "whole"})
+        count = len(served.requests)
+    refused = sum(share_of("fails", body) < 0.5 for body in served.requests)
+    assert count == 6
+    assert 0 < refused < 6
+    assert (found["problems"], found["unscored"]) == (6 - refused, refused)
 
 
 def test_a_file_of_which_nothing_is_held_out_is_refused(cold: Path, tmp_path: Path) -> None:

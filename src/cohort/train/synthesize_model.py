@@ -2,7 +2,8 @@
 
 All rules see the same answers to the same held-out problems, and none of them a label; the labels
 judge what they took. Where a rule takes nothing (no final answer, a choice that cannot be read, a
-synthesis that was cut) it is counted as abstained and as wrong: an answer was asked for.
+synthesis that was cut) it is counted as abstained and as wrong: an answer was asked for. A problem about
+which an anchor's service did not answer is not judged, and where it answered about none that is an error.
 """
 
 from __future__ import annotations
@@ -23,15 +24,17 @@ from cohort.data import keyed
 from cohort.data.packing import Family, Member, pack
 from cohort.data.records import Group, Problem, Rollout
 from cohort.data.sealed import sealed
-from cohort.errors import DataError, RecipeError, RewardError, legible
+from cohort.errors import DataError, RecipeError, RewardError, RewardsFailedError, legible
 from cohort.policy.load import load_policy
 from cohort.policy.policy import Policy
 from cohort.report.synthesis import Taken, summarize_synthesis
 from cohort.rewards.functions import load_rewards
 from cohort.rewards.isolation.runner import Runner
+from cohort.rewards.outcome import Failed
 from cohort.rewards.score import check_columns, score_groups
 from cohort.rewards.teacher.agreement import answer_classes, majority
 from cohort.rewards.teacher.prompts import CHOICE, filled, shared_out
+from cohort.rewards.teacher.reference import Reference
 from cohort.rewards.teacher.selectors import chosen, least_perplexity
 from cohort.rollout.request import Sampling
 from cohort.train.anchors import Asked, ModelAnchor
@@ -98,6 +101,7 @@ class Picked:
     group: Group
     classes: list[int | None]
     picks: dict[str, int | None]
+    failed: bool
 
 
 class Comparison:
@@ -132,18 +136,17 @@ class Comparison:
         groups = answered(self._policy, hidden, sampling, key=key)
         references = self._teaching.references(groups, (*key, "teacher"))
         choices = self._choices(groups)
+        failed = [own.missing.reason for own in references if isinstance(own.missing, Failed)]
+        if len(failed) == len(problems):
+            raise RewardsFailedError(f"the anchor answered about no problem: {failed[0]}")
+        both = zip(problems, groups, references, choices, strict=True)
         return [
-            self._picked(
-                replace(group, problem=problem),
-                "" if own.missing else own.text,
-                choice,
-            )
-            for problem, group, own, choice in zip(
-                problems, groups, references, choices, strict=True
-            )
+            self._picked(replace(group, problem=problem), own, choice)
+            for problem, group, own, choice in both
         ]
 
-    def _picked(self, group: Group, synthesis: str, choice: int | None) -> Picked:
+    def _picked(self, group: Group, reference: Reference, choice: int | None) -> Picked:
+        synthesis = "" if reference.missing else reference.text
         answers = [rollout.text for rollout in group.rollouts]
         picks = {
             "majority": majority(answers, self._teacher.equality),
@@ -157,7 +160,7 @@ class Comparison:
             one = Rollout(tokens, np.zeros(len(tokens), dtype=np.float32), "end", synthesis)
             group = replace(group, rollouts=(*group.rollouts, one))
         classes = answer_classes([r.text for r in group.rollouts], self._teacher.equality)
-        return Picked(group, classes, picks)
+        return Picked(group, classes, picks, isinstance(reference.missing, Failed))
 
     def _choices(self, groups: Sequence[Group]) -> list[int | None]:
         """Which answer of each group the model itself names as the best."""
@@ -213,6 +216,6 @@ class Comparison:
 
 def _judged(picked: Picked, group: Group, reward: str) -> Taken:
     values = [score.parts.get(reward) for score in group.scores]
-    right = [None if value is None else value >= 1.0 for value in values]
+    right = [None if value is None or picked.failed else value >= 1.0 for value in values]
     count = len(right) - (picked.picks["synthesis"] is not None)
     return Taken(right[:count], right, picked.classes, picked.picks)
