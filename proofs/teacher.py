@@ -12,11 +12,13 @@ Held-out labels measure, on the same 400 problems each time. Held of every seed:
     minutes     cold start and training took at most 20, of processor time
 
 Beside them, without a claim for a seed: the anchor that moves with the policy, the vote of TTRL, what
-references take in seconds. Of the seeds together: the synthesis of 1, 2, 4 and 8 answers does not fall.
+references take in seconds. Of the seeds together: the synthesis of 2, 4 and 8 answers is right more
+often each time.
 """
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import json
 import statistics
@@ -39,7 +41,7 @@ SEEDS, SHORT_SEEDS = (1, 2, 3, 4, 5), (1,)
 HELD_OUT = 400
 GROUPS = (1, 2, 4, 8)
 LEAST_GAIN, MOST_COST, MOST_MINUTES, FEWEST_SEEDS = 0.15, 1.3, 20.0, 4
-T_95 = {4: 2.776}
+T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776}
 """Student's t for 95 % on both sides, by degrees of freedom."""
 COLD, CAT = 0, 2
 """The stages of the recipe that train."""
@@ -62,7 +64,9 @@ def cold_start(seed: int, folder: Path) -> Path:
     """The model that solves and reconciles."""
     data = read_toml(packaged_recipes()["cat"])
     data |= {"seed": seed, "stage": [data["stage"][COLD]]}
-    return carried_out(read_recipe(data), folder / f"cold-{seed}")
+    run = folder / f"cold-{seed}"
+    done = run / "model"
+    return done if done.exists() else carried_out(read_recipe(data), run)
 
 
 def carried_out(recipe: Recipe, folder: Path) -> Path:
@@ -125,28 +129,37 @@ def signals(run: Path) -> dict[str, float]:
         }
 
 
-def figures(seed: int, folder: Path, names: Sequence[str]) -> dict[str, Any]:
-    """Everything that is measured with a seed."""
+def begun(seed: int, kept: Path) -> dict[str, Any]:
+    """The cold start, and what the rules take of its answers."""
     began = time.process_time()
-    model = cold_start(seed, folder)
+    model = cold_start(seed, kept)
     minutes = (time.process_time() - began) / 60
     start = {group: compared(seed, model, group) for group in GROUPS}
-    found: dict[str, Any] = {
+    return {
+        "cold minutes": minutes,
         "start": {name: own["right"] for name, own in start[8]["rules"].items()},
         "intervals": {name: own["interval"] for name, own in start[8]["rules"].items()},
         "differs": start[8]["differs from majority"],
         "all wrong": start[8]["all answers wrong"],
-        "groups": {n: own["rules"]["synthesis"]["right"] for n, own in start.items()},
+        "groups": {str(n): own["rules"]["synthesis"]["right"] for n, own in start.items()},
     }
-    for name in names:
-        began = time.process_time()
-        run = variant(name, seed, model, folder)
-        if name == "frozen":
-            found["minutes"] = minutes + (time.process_time() - began) / 60
-            found["before"], _ = single(run, 0)
-        found[name], found[f"{name} interval"] = single(run, 1)
-        found[f"{name} signals"] = signals(run)
-    return found
+
+
+def taught(name: str, seed: int, kept: Path) -> dict[str, Any]:
+    """What a teacher makes of the cold start."""
+    began = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        run = variant(name, seed, cold_start(seed, kept), Path(folder))
+        minutes = (time.process_time() - began) / 60
+        before, _ = single(run, 0)
+        after, spread = single(run, 1)
+        return {
+            name: after,
+            f"{name} before": before,
+            f"{name} interval": spread,
+            f"{name} signals": signals(run),
+            f"{name} minutes": minutes,
+        }
 
 
 def holds(seen: dict[str, Any]) -> dict[str, bool]:
@@ -155,11 +168,11 @@ def holds(seen: dict[str, Any]) -> dict[str, bool]:
     lowest = spread["synthesis"][0]
     return {
         "synthesis": lowest > max(spread["single"][1], spread["majority"][1]),
-        "learned": seen["frozen"] >= seen["before"] + LEAST_GAIN,
+        "learned": seen["frozen"] >= seen["frozen before"] + LEAST_GAIN,
         "majority": seen["frozen"] > start["majority"],
         "random": "random" not in seen or seen["random interval"][1] < seen["frozen interval"][0],
         "cost": seen["frozen signals"]["tokens"] <= MOST_COST,
-        "minutes": seen["minutes"] <= MOST_MINUTES,
+        "minutes": seen["cold minutes"] + seen["frozen minutes"] <= MOST_MINUTES,
     }
 
 
@@ -176,33 +189,40 @@ def table(found: dict[int, dict[str, Any]], names: Sequence[str]) -> dict[str, s
     """The figures over all seeds."""
     every = list(found.values())
     rows = {f"start: {rule}": [s["start"][rule] for s in every] for rule in every[0]["start"]}
-    rows |= {f"start: synthesis of {n}": [s["groups"][n] for s in every] for n in GROUPS}
+    rows |= {f"start: synthesis of {n}": [s["groups"][str(n)] for s in every] for n in GROUPS}
     rows |= {f"end: {name}": [s[name] for s in every] for name in names}
     return {name: interval(values) for name, values in rows.items()}
 
 
 def rises(found: dict[int, dict[str, Any]]) -> bool:
-    """Whether more answers make no worse synthesis, on the mean of the seeds."""
-    means = [statistics.fmean(s["groups"][n] for s in found.values()) for n in GROUPS]
-    return all(less <= more + 0.02 for less, more in itertools.pairwise(means))
+    """Whether more answers make a better synthesis, on the mean of the seeds."""
+    means = [statistics.fmean(s["groups"][str(n)] for s in found.values()) for n in GROUPS]
+    return all(less < more for less, more in itertools.pairwise(means))
 
 
-def prove(short: bool) -> dict[str, Any]:
-    """Every seed; one, and the recipe alone, in the short form."""
-    seeds = SHORT_SEEDS if short else SEEDS
-    names = ("frozen",) if short else tuple(VARIANTS)
-    found: dict[int, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory() as name:
-        for seed in seeds:
-            found[seed] = figures(seed, Path(name), names)
-            print(f"seed {seed}: {json.dumps(found[seed])}", file=sys.stderr, flush=True)
+def found_of(seed: int, kept: Path, names: Sequence[str]) -> dict[str, Any]:
+    """The figures of a seed: as they were kept, and measured where they were not."""
+    file = kept / f"{seed}.json"
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    for part in ("start", *names):
+        if part not in found:
+            found |= begun(seed, kept) if part == "start" else taught(part, seed, kept)
+            file.write_text(json.dumps(found), encoding="utf-8")
+    print(f"seed {seed}: {json.dumps(found)}", file=sys.stderr, flush=True)
+    return found
+
+
+def prove(seeds: Sequence[int], kept: Path, names: Sequence[str]) -> dict[str, Any]:
+    """These seeds; some claims are asked of four in five of them."""
+    kept.mkdir(parents=True, exist_ok=True)
+    found = {seed: found_of(seed, kept, names) for seed in seeds}
     held = {seed: holds(seen) for seed, seen in found.items()}
     failures = [f"seed {s}: {c}" for s, own in held.items() for c, ok in own.items() if not ok]
-    allowed = 0 if short else len(SEEDS) - FEWEST_SEEDS
-    spared = {c: sum(f.endswith(f": {c}") for f in failures) for c in ("learned", "majority")}
-    excused = [c for c, count in spared.items() if count <= allowed]
+    allowed = len(seeds) // len(SEEDS) * (len(SEEDS) - FEWEST_SEEDS)
+    missed = {c: sum(f.endswith(f": {c}") for f in failures) for c in ("learned", "majority")}
+    excused = [c for c, count in missed.items() if count <= allowed]
     failures = [f for f in failures if f.rpartition(": ")[2] not in excused]
-    failures += [] if rises(found) else ["more answers make a worse synthesis"]
+    failures += [] if rises(found) else ["more answers make no better synthesis"]
     asked = len(CLAIMS) * len(seeds) + 1
     return {
         "name": "learning without labels",
@@ -215,7 +235,22 @@ def prove(short: bool) -> dict[str, Any]:
     }
 
 
-if __name__ == "__main__":
-    from proofs.command import main
+def main() -> int:
+    """1 where a claim fails."""
+    parser = argparse.ArgumentParser(prog="python -m proofs.teacher", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="the first seed, the recipe alone")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument("--found", type=Path, help="a folder that keeps what was found of a seed")
+    parser.add_argument("--teachers", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    asked = parser.parse_args()
+    seeds, names = asked.seeds, tuple(asked.teachers)
+    if asked.short:
+        seeds, names = SHORT_SEEDS, ("frozen",)
+    with tempfile.TemporaryDirectory() as name:
+        return told(prove(seeds, asked.found or Path(name), names))
 
-    raise SystemExit(main(prove("--short" in sys.argv)))
+
+if __name__ == "__main__":
+    from proofs.command import main as told
+
+    raise SystemExit(main())

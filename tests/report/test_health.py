@@ -77,6 +77,19 @@ def test_groups_that_lost_their_spread_by_learning_are_good_news() -> None:
     assert names(stage) == ["solved"]
 
 
+def test_groups_that_agree_with_themselves_are_said_to_agree_and_not_to_be_right() -> None:
+    stage = replace(
+        seen(frac_reward_zero_std=ramp(0.2, 0.9), teacher__alike=ramp(0.02, 0.9)),
+        last=Ends(groups=10, easy=9),
+    )
+    assert names(stage) == ["answers-alike"]
+    assert "nobody has said that they are right" in sentence(stage, "answers-alike")
+    assert not [found for found in diagnose([stage]) if found.level == "warning"]
+    always = seen(teacher__alike=series(*[0.9] * 12))
+    assert [f.level for f in diagnose([always]) if f.name == "answers-alike"] == ["warning"]
+    assert "answers-alike" not in names(seen(teacher__alike=ramp(0.0, 0.6)))
+
+
 def test_a_reward_that_rises_alone_is_named_only_with_a_held_out_measure() -> None:
     stage = seen(reward=ramp(0.2, 0.8))
     assert names(stage) == ["no-held-out-gain"]

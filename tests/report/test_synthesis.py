@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cohort.report.synthesis import Taken, columns_of, summarize_synthesis
+from cohort.report.synthesis import Taken, columns_of, differing_of, summarize_synthesis
 
 
 def taken(rollouts: list[bool], classes: list[int], majority: int | None, synthesis: bool | None):
@@ -52,3 +52,12 @@ def test_what_could_not_be_judged_does_not_count() -> None:
 def test_the_table_has_a_row_for_each_rule() -> None:
     names = [row[0] for row in columns_of(summarize_synthesis(SOME))]
     assert names == ["rule", "single", "majority", "self-chosen", "synthesis"]
+
+
+def test_the_table_of_differences_says_of_how_many_and_leaves_shares_of_none_empty() -> None:
+    table = differing_of(summarize_synthesis(SOME))
+    rows = {row[0]: row[1:] for row in table}
+    assert rows["differs from majority"] == ("0.667", "0.208 to 0.939", "3")
+    assert rows["differs from self-chosen"] == ("", "", "0")
+    assert (rows["all answers wrong"][2], table[-1][3]) == ("4", "1")
+    assert differing_of(summarize_synthesis([])) == [("of problems", "share", "interval", "of")]

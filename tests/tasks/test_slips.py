@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from statistics import fmean
 
 import pytest
 
@@ -11,9 +12,10 @@ from cohort.policy.new import new_tokenizer
 from cohort.tasks.slips import LETTERS, Slips, correct, right_digits
 
 
-def demonstrations(**options):
+def demonstrations(*, steps=4, count=50, **options):
     task = Slips(**options)
-    return [one for step in range(1, 5) for one in task.demonstrations(seed=1, step=step, count=50)]
+    shown = (task.demonstrations(seed=1, step=n, count=count) for n in range(1, steps + 1))
+    return [one for own in shown for one in own]
 
 
 def share_right(**options):
@@ -47,12 +49,12 @@ def test_of_a_misremembered_letter_one_wrong_digit_is_the_likeliest() -> None:
 
 
 def misremembered():
-    return demonstrations(letters=1, misremembered=1.0, held_out_problems=1)
+    return demonstrations(steps=20, count=10, letters=1, misremembered=1.0, held_out_problems=1)
 
 
 def test_reconciling_shows_no_question_and_the_digits_that_most_candidates_have() -> None:
     right = 0
-    for one in demonstrations(demonstrations="reconciling"):
+    for one in demonstrations(demonstrations="reconciling", letters=4):
         assert not set(one.problem.prompt) & set(LETTERS)
         *candidates, asked = one.problem.prompt.split("|")
         assert asked == "="
@@ -74,7 +76,7 @@ def test_every_text_of_the_task_is_made_of_its_pieces() -> None:
 def test_no_held_out_problem_is_ever_trained_on() -> None:
     task = Slips(letters=2, held_out_problems=100)
     held_out = {problem.id for problem in task.held_out()}
-    drawn = task.batch(seed=1, purpose="reinforce", step=1, count=2000)
+    drawn = task.batch(seed=1, purpose="reinforce", step=1, count=400)
     assert len(held_out) == 100
     assert not held_out & {problem.id for problem in drawn}
 
@@ -89,6 +91,20 @@ def test_an_answer_is_right_if_every_digit_is() -> None:
 def test_what_demonstrations_teach_is_one_of_two_things() -> None:
     with pytest.raises(DataError, match='did you mean "reconciling"'):
         Slips(demonstrations="reconcile")
+
+
+def test_two_careless_answers_of_six_letters_seldom_agree() -> None:
+    said: dict[str, Counter[str]] = {}
+    one_letter = demonstrations(steps=40, count=10, letters=1, held_out_problems=1)
+    for one in one_letter:
+        said.setdefault(one.problem.prompt, Counter())[one.completion] += 1
+    agree = [
+        sum(n * (n - 1) for n in own.values()) / (own.total() * (own.total() - 1))
+        for own in said.values()
+        if own.total() > 1
+    ]
+    assert 0.05 < fmean(agree) ** 4 < 0.12
+    assert fmean(agree) ** 6 < 0.04 < share_right() ** 6 < 0.2
 
 
 def test_letters_and_candidates_say_how_many_there_are() -> None:

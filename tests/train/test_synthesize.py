@@ -6,14 +6,18 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cohort.cli.main import app
 from cohort.config.load import read_recipe
-from cohort.errors import CohortError, RecipeError
+from cohort.errors import CohortError, DataError, RecipeError, RewardsFailedError
 from cohort.report.show import show_groups
 from cohort.train.synthesize_model import synthesize_model
 from tests.report.kept import answers
+from tests.rewards.services.fault_server import chat, response, serving
 from tests.train.runs import SUPERVISED, recipe, rows, run
-from tests.train.test_teach import COLD, TEACHER, taught
+from tests.train.scripted_teacher import share_of
+from tests.train.test_teach import COLD, PROBLEMS, TEACHER, taught
 
 RULES = [
     "single",
@@ -26,7 +30,7 @@ RULES = [
 SELECT = {
     "kind": "select",
     "name": "references",
-    "problems": {"source": "slips", "held_out_problems": 6},
+    "problems": PROBLEMS | {"held_out_problems": 6},
     "teacher": {"reference": "majority", "equality": "text"},
     "rewards": {"agrees": 0.0},
     "steps": 2,
@@ -97,3 +101,71 @@ def test_a_group_is_shown_with_its_reference(tmp_path: Path, cold: Path, capsys)
 def test_a_model_that_is_not_there_is_refused() -> None:
     with pytest.raises(CohortError):
         summary(Path("/nowhere/model"))
+
+
+def command(cold: Path, *arguments: str):
+    """The command as a person gives it, about four problems."""
+    few = ["--set", "stage.0.problems.held_out_problems=4"]
+    few += ["--set", "stage.0.problems.options={letters=4}", "--max-new-tokens", "12"]
+    given = ["synthesize", str(cold), "--problems", "slips", "--rollouts", "2", *few, *arguments]
+    return CliRunner().invoke(app, given)
+
+
+def test_the_command_prints_the_rules_and_where_the_synthesis_differs(cold: Path) -> None:
+    how = ["--set", "stage.0.teacher.template={candidates}="]
+    how += ["--set", "stage.0.teacher.candidate={text}|", "--set", "stage.0.teacher.shown=answer"]
+    done = command(cold, "--reward", "correct", *how)
+    assert done.exit_code == 0, done.exception
+    lines = done.stdout.splitlines()
+    assert [line.split("  ")[0] for line in lines[1 : 1 + len(RULES)]] == RULES
+    assert any(line.startswith("differs from majority") for line in lines)
+    assert "None" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--reward", "corect"], "there is no reward"),
+        (["--reward", "agrees"], "compares with a reference"),
+        (["--reward", "correct", "--set", "stage.0.teacher.template=all"], "no place {candidates}"),
+        (["--reward", "correct", "--set", "stage.0.teacher=majority"], "compares a synthesis"),
+        (["--reward", "correct", "--set", "stage.0.kind=evaluate"], "teacher"),
+    ],
+)
+def test_the_command_refuses_what_it_cannot_do(
+    cold: Path, arguments: list[str], words: str
+) -> None:
+    refused = command(cold, *arguments).exception
+    assert isinstance(refused, CohortError), refused
+    assert words in refused.message
+
+
+def test_an_anchor_that_does_not_answer_is_no_anchor_that_abstains(cold: Path) -> None:
+    gone = TEACHER | {"anchor": "http://127.0.0.1:9/v1", "model": "m", "deadline_seconds": 1.0}
+    with pytest.raises(RewardsFailedError, match="answered about no problem"):
+        summary(cold, teacher=gone)
+
+
+def test_a_problem_about_which_the_anchor_did_not_answer_is_not_judged(cold: Path) -> None:
+    def reply(body: bytes) -> bytes:
+        failing = share_of("fails", body) < 0.5
+        return response(b"", "400 Bad Request") if failing else chat("<answer>a1</answer>")
+
+    with serving(reply)() as served:
+        url = f"http://127.0.0.1:{served.port}/v1"
+        found = summary(cold, teacher=TEACHER | {"anchor": url, "model": "m", "shown": "whole"})
+        count = len(served.requests)
+    refused = sum(share_of("fails", body) < 0.5 for body in served.requests)
+    assert count == 6
+    assert 0 < refused < 6
+    assert (found["problems"], found["unscored"]) == (6 - refused, refused)
+
+
+def test_a_file_of_which_nothing_is_held_out_is_refused(cold: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few.jsonl"
+    few.write_text('{"prompt": "aQ=", "answer": "a7"}\n')
+    done = CliRunner().invoke(
+        app, ["synthesize", str(cold), "--problems", str(few), "--reward", "math"]
+    )
+    assert isinstance(done.exception, DataError), done.exception
+    assert "nothing is held out" in done.exception.message

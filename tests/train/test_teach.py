@@ -40,9 +40,10 @@ TEACHER = {
     "shown": "answer",
     "equality": "text",
 }
+PROBLEMS = {"source": "slips", "options": {"letters": 4}}
 TAUGHT = {
     "kind": "reinforce",
-    "problems": "slips",
+    "problems": PROBLEMS,
     "teacher": TEACHER,
     "rewards": {"agrees": 1.0, "tests/train/mine.py:digits": 0.1},
     "steps": 2,
@@ -52,7 +53,7 @@ TAUGHT = {
     "algorithm": {"name": "grpo", "beta": 0.0},
     "optimizer": {"learning_rate": 1e-2},
 }
-COLD = SUPERVISED | {"problems": "slips", "steps": 120, "rows_per_step": 16}
+COLD = SUPERVISED | {"problems": PROBLEMS, "steps": 120, "rows_per_step": 16}
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +234,43 @@ def test_prompts_that_hold_their_labels_are_refused(prompt: str, refused: bool) 
         return
     with pytest.raises(LabelError, match="prompts hold their own"):
         make_plan(made, Path.cwd(), given)
+
+
+MODEL = {
+    "kind": "reward-model",
+    "name": "liked",
+    "problems": PROBLEMS,
+    "rewards": {"correct": 1.0},
+    "steps": 1,
+    "max_new_tokens": 12,
+}
+ASKS = TAUGHT | {"rewards": {"agrees": 1.0, "stage:liked": 1.0}}
+FREE = {"rewards": {"tests/train/mine.py:digits": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("reward", "message"),
+    [("correct", "the task's own"), ("tests/train/mine.py:peeks", 'reads the column "answer"')],
+)
+def test_a_model_that_learned_from_labels_is_refused(reward: str, message: str) -> None:
+    with pytest.raises(LabelError, match=message):
+        make_plan(recipe(MODEL | {"rewards": {reward: 1.0}}, ASKS), Path.cwd(), Given())
+
+
+def test_a_model_that_learned_without_labels_may_be_asked() -> None:
+    make_plan(recipe(MODEL | FREE, ASKS), Path.cwd(), Given())
+
+
+def test_a_model_that_goes_on_from_one_that_knew_labels_knows_them() -> None:
+    first, liked = MODEL | {"name": "first"}, MODEL | FREE | {"start": "stage:first"}
+    with pytest.raises(LabelError, match="the task's own"):
+        make_plan(recipe(first, liked, ASKS), Path.cwd(), Given())
+
+
+def test_a_critic_that_begins_with_a_model_of_labels_is_refused() -> None:
+    begun = {"algorithm": "ppo", "critic": {"start": "stage:liked"}}
+    with pytest.raises(LabelError, match="learned from"):
+        make_plan(recipe(MODEL, TAUGHT | begun), Path.cwd(), Given())
 
 
 def test_a_column_that_is_no_label_can_be_read_where_that_is_said() -> None:

@@ -205,11 +205,12 @@ def synthesize(
     recipe = read_recipe(apply_overrides(data, changes or []), source="cohort synthesize")
     choose_waiting()
     from cohort.cli.printing import print_columns, print_json, print_table
-    from cohort.report.synthesis import columns_of
+    from cohort.report.synthesis import columns_of, differing_of
     from cohort.train.synthesize_model import synthesize_model
 
     summary = synthesize_model(recipe, base=Path.cwd(), reward=reward)
     if as_json:
         return print_json(summary)
     print_columns(columns_of(summary))
-    print_table({name: value for name, value in summary.items() if name != "rules"})
+    print_columns(differing_of(summary))
+    print_table({name: summary[name] for name in ("problems", "unscored")})

@@ -105,3 +105,20 @@ def columns_of(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
             (name, f"{own['right']:.3f}", f"{low:.3f} to {high:.3f}", str(own["abstained"]))
         )
     return rows
+
+
+def differing_of(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The table of where the synthesis differs, and of what it is worth where all answers are wrong.
+
+    A share of no cases is left empty.
+    """
+    rows: list[tuple[str, ...]] = [("of problems", "share", "interval", "of")]
+    for name in (f"differs from {MAJORITY}", "differs from self-chosen", "all answers wrong"):
+        for part, own in summary.get(name, {}).items():
+            title = name if part == "share" else f"  then {part}"
+            if own is None:
+                rows.append((title, "", "", "0"))
+                continue
+            low, high = own["interval"]
+            rows.append((title, f"{own['share']:.3f}", f"{low:.3f} to {high:.3f}", str(own["of"])))
+    return rows

@@ -5,16 +5,17 @@ right if all of them are. The demonstrations slip: each digit is wrong with a pr
 its letter, and of a few letters one wrong digit is remembered more often than the right one. So a policy
 that imitates them is right about most digits and wrong about most answers, and its mistakes are
 independent. That is where a reconciled answer beats a vote: eight answers have the right digits between
-them when no two agree.
+them when no two agree. With six letters two of them seldom do; with four they do so often that being like
+any other answer is a sign of being right.
 
-    prompt          aQbMcZdK=
-    answer          <answer>a7b2c8d8</answer>
+    prompt          aQbMcZdKeAfT=
+    answer          <answer>a7b2c8d8e1f4</answer>
 
 With `demonstrations = "reconciling"` the task teaches the other half: noisy candidate answers to a
 question that is not shown, and the answer that they were made from.
 
-    prompt          a7b1c8d8|a7b2c8d3|a5b2c8d8|=
-    answer          <answer>a7b2c8d8</answer>
+    prompt          a7b1c8d8e1f0|a7b2c8d3e1f4|a5b2c8d8e6f4|=
+    answer          <answer>a7b2c8d8e1f4</answer>
 """
 
 from __future__ import annotations
@@ -58,10 +59,10 @@ class Slips:
     def __init__(
         self,
         *,
-        letters: int = 4,
+        letters: int = 6,
         least_slips: float = 0.1,
         most_slips: float = 0.5,
-        misremembered: float = 0.08,
+        misremembered: float = 0.04,
         demonstrations: str = "solving",
         candidates: int = 8,
         held_out_problems: int = 200,

@@ -40,7 +40,7 @@ from cohort.tasks.finite import Finite
 from cohort.tasks.later import Later
 from cohort.tasks.mixed import Mixed, Part
 from cohort.tasks.problems import ProblemSource, given_rows, open_source
-from cohort.train.firewall import check_free_of_labels
+from cohort.train.firewall import Known, check_free_of_labels, check_models_free_of_labels
 from cohort.train.located import located
 from cohort.train.reward_model_rows import check_rows
 from cohort.train.suits import check_suits
@@ -74,6 +74,7 @@ def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
     """
     check_recipe(recipe)
     opened: dict[str, ProblemSource] = {}
+    known: dict[str, Known] = {}
     plans = []
     for name, options in zip(recipe.stage_names(), recipe.stage, strict=True):
         algorithm = None
@@ -91,6 +92,9 @@ def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
         if isinstance(options, Conversing) and options.environment is not None:
             with _stage_named(name):
                 talk = load_talk(options.environment, source, base)
+        with _stage_named(name):
+            known[name] = Known(options, rewards, source)
+            check_models_free_of_labels(known[name], known)
         plans.append(StagePlan(name, options, source, rewards, algorithm, talk))
     return plans
 

@@ -2,7 +2,8 @@
 
 All rules see the same answers to the same held-out problems, and none of them a label; the labels
 judge what they took. Where a rule takes nothing (no final answer, a choice that cannot be read, a
-synthesis that was cut) it is counted as abstained and as wrong: an answer was asked for.
+synthesis that was cut) it is counted as abstained and as wrong: an answer was asked for. A problem about
+which an anchor's service did not answer is not judged, and where it answered about none that is an error.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from cohort.config.check_teacher import NEEDS_TEACHER
 from cohort.config.recipe import Recipe
 from cohort.config.selection import Select
 from cohort.config.stages import Reward
@@ -22,14 +24,17 @@ from cohort.data import keyed
 from cohort.data.packing import Family, Member, pack
 from cohort.data.records import Group, Problem, Rollout
 from cohort.data.sealed import sealed
+from cohort.errors import DataError, RecipeError, RewardError, RewardsFailedError, legible
 from cohort.policy.load import load_policy
 from cohort.policy.policy import Policy
 from cohort.report.synthesis import Taken, summarize_synthesis
 from cohort.rewards.functions import load_rewards
 from cohort.rewards.isolation.runner import Runner
+from cohort.rewards.outcome import Failed
 from cohort.rewards.score import check_columns, score_groups
 from cohort.rewards.teacher.agreement import answer_classes, majority
 from cohort.rewards.teacher.prompts import CHOICE, filled, shared_out
+from cohort.rewards.teacher.reference import Reference
 from cohort.rewards.teacher.selectors import chosen, least_perplexity
 from cohort.rollout.request import Sampling
 from cohort.train.anchors import Asked, ModelAnchor
@@ -46,16 +51,23 @@ CHOICE_TOKENS = 16
 def synthesize_model(recipe: Recipe, *, base: Path, reward: str) -> dict[str, Any]:
     """What becomes of the recipe's only stage, a `select` with a teacher; see report.synthesis.
 
-    reward: says what is right, at 1 or above.
+    reward: says what is right, at 1 or above. Raises RecipeError for a teacher that makes no synthesis,
+    RewardError for a reward that knows no label, DataError where nothing is held out.
     """
     recipe = located(recipe, base)
     (plan,) = make_plan(recipe, base, Given())
+    _check(plan, reward)
+    problems = plan.source.held_out()
+    if not problems:
+        raise DataError(
+            f"nothing is held out of {legible(plan.source.name)}, so there is nothing to answer",
+            "give five problems or more, or all of them: --set stage.0.problems.held_out=FILE",
+        )
     set_threads(recipe.threads)
     policy = load_policy(recipe.model, vocabulary=[], seed=recipe.seed)
     check_prompts(plan, policy)
     specs = {reward: Reward()}
     judges = load_rewards(specs, task_rewards=plan.source.rewards, base=base)
-    problems = plan.source.held_out()
     check_columns(judges, problems)
     with Runner() as runner:
         rewards = runner.house(judges)
@@ -66,6 +78,22 @@ def synthesize_model(recipe: Recipe, *, base: Path, reward: str) -> dict[str, An
     return summarize_synthesis(judged)
 
 
+def _check(plan: StagePlan, reward: str) -> None:
+    assert isinstance(plan.options, Select), plan.options.kind
+    assert plan.options.teacher is not None, "no teacher"
+    if plan.options.teacher.reference != "synthesis":
+        raise RecipeError(
+            f"teacher.reference is {plan.options.teacher.reference}, and this compares a synthesis with "
+            "the other rules",
+            "leave it out: the majority is one of them",
+        )
+    if reward in NEEDS_TEACHER:
+        raise RewardError(
+            f'the reward "{reward}" compares with a reference, and here a label says what is right',
+            "use math, or a reward of the task",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Picked:
     """A problem with its answers, the synthesis behind them where there is one, and what each rule took."""
@@ -73,6 +101,7 @@ class Picked:
     group: Group
     classes: list[int | None]
     picks: dict[str, int | None]
+    failed: bool
 
 
 class Comparison:
@@ -107,18 +136,17 @@ class Comparison:
         groups = answered(self._policy, hidden, sampling, key=key)
         references = self._teaching.references(groups, (*key, "teacher"))
         choices = self._choices(groups)
+        failed = [own.missing.reason for own in references if isinstance(own.missing, Failed)]
+        if len(failed) == len(problems):
+            raise RewardsFailedError(f"the anchor answered about no problem: {failed[0]}")
+        both = zip(problems, groups, references, choices, strict=True)
         return [
-            self._picked(
-                replace(group, problem=problem),
-                "" if own.missing else own.text,
-                choice,
-            )
-            for problem, group, own, choice in zip(
-                problems, groups, references, choices, strict=True
-            )
+            self._picked(replace(group, problem=problem), own, choice)
+            for problem, group, own, choice in both
         ]
 
-    def _picked(self, group: Group, synthesis: str, choice: int | None) -> Picked:
+    def _picked(self, group: Group, reference: Reference, choice: int | None) -> Picked:
+        synthesis = "" if reference.missing else reference.text
         answers = [rollout.text for rollout in group.rollouts]
         picks = {
             "majority": majority(answers, self._teacher.equality),
@@ -132,7 +160,7 @@ class Comparison:
             one = Rollout(tokens, np.zeros(len(tokens), dtype=np.float32), "end", synthesis)
             group = replace(group, rollouts=(*group.rollouts, one))
         classes = answer_classes([r.text for r in group.rollouts], self._teacher.equality)
-        return Picked(group, classes, picks)
+        return Picked(group, classes, picks, isinstance(reference.missing, Failed))
 
     def _choices(self, groups: Sequence[Group]) -> list[int | None]:
         """Which answer of each group the model itself names as the best."""
@@ -188,6 +216,6 @@ class Comparison:
 
 def _judged(picked: Picked, group: Group, reward: str) -> Taken:
     values = [score.parts.get(reward) for score in group.scores]
-    right = [None if value is None else value >= 1.0 for value in values]
+    right = [None if value is None or picked.failed else value >= 1.0 for value in values]
     count = len(right) - (picked.picks["synthesis"] is not None)
     return Taken(right[:count], right, picked.classes, picked.picks)

@@ -137,10 +137,15 @@ def too_hard(seen: Seen) -> Finding | None:
     )
 
 
+def _knows_right(seen: Seen) -> bool:
+    """Whether a reward of the stage says what is right, which no teacher does."""
+    return seen.kind == REINFORCE and not seen.get("teacher/alike")
+
+
 def too_easy(seen: Seen) -> Finding | None:
     """Most groups have no spread because every answer is right, and it was so from the beginning."""
     flat = seen.get("frac_reward_zero_std")
-    if seen.kind != REINFORCE or len(flat.values) < 3 or flat.late < SPREADLESS:
+    if not _knows_right(seen) or len(flat.values) < 3 or flat.late < SPREADLESS:
         return None
     if seen.last.hard >= seen.last.easy or flat.early < 0.75 * SPREADLESS:
         return None
@@ -159,7 +164,7 @@ def too_easy(seen: Seen) -> Finding | None:
 def solved(seen: Seen) -> Finding | None:
     """Groups have lost their spread because the policy has learned what there was."""
     flat = seen.get("frac_reward_zero_std")
-    if seen.kind != REINFORCE or len(flat.values) < 3 or flat.late < SPREADLESS:
+    if not _knows_right(seen) or len(flat.values) < 3 or flat.late < SPREADLESS:
         return None
     if seen.last.hard >= seen.last.easy or flat.early >= 0.75 * SPREADLESS:
         return None

@@ -23,6 +23,7 @@ NEEDED = frozenset((
     "grad_norm", "completions/mean_length", "completions/max_length",
     "completions/clipped_ratio", "clip_ratio/region_mean", "val/explained_variance",
     "sampling/sampling_logp_difference/mean", "sampling/effective_sample_share",
+    "teacher/alike",
 ))  # fmt: skip
 FAMILIES = ("rewards/", "time/")
 """The metrics that the signs ask for."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from cohort.report.health import hacking, learning, machinery
+from cohort.report.health import hacking, learning, machinery, teaching
 from cohort.report.health.finding import Finding
 from cohort.report.health.observed import Seen
 
@@ -30,6 +30,7 @@ SIGNS: dict[str, Sign] = {
     "too-easy": learning.too_easy,
     "clipped": learning.clipped,
     "reward-flat": learning.reward_flat,
+    "answers-alike": teaching.answers_alike,
     "critic-blind": learning.critic_blind,
     "loss-rose": learning.loss_rose,
     "length-in-rewarded": hacking.length_in_rewarded,
