@@ -76,4 +76,4 @@ def empty(shape: Sequence[int], like: Tensor, dtype: torch.dtype | None = None) 
     if not keeps(like) or shape[0] * width < LEAST_BYTES:
         return like.new_empty(shape, dtype=dtype)
     block = _blocks.take(shape[0], width)
-    return torch.empty(0, dtype=dtype).set_(block, 0, tuple(shape))  # type: ignore[call-overload,no-any-return]
+    return torch.empty(0, dtype=dtype).set_(block, 0, tuple(shape))  # type: ignore[call-overload]
