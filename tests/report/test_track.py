@@ -190,6 +190,10 @@ def test_the_command_tells_a_run_that_is_there(run: Path) -> None:
     )
     assert done.exit_code == 0
     assert [step for kind, step, _ in heard(run) if kind == "groups"] == [5]
+    with pytest.raises(RecipeError, match="project"):
+        CliRunner().invoke(
+            app, ["track", str(run), "--to", "x", "--project", ""], catch_exceptions=False
+        )
     with pytest.raises(RunError, match="holds no run"):
         track(run / "nothing", options("remembering"))
     assert json.loads((run / "track" / "heard-remembering.json").read_text())["step"] == 3

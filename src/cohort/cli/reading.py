@@ -110,18 +110,22 @@ def track(
 
     What a sink knows already is not said again. A run tells its sinks by itself: see `[track]`.
     """
+    from pydantic import ValidationError
+
+    from cohort.config.refusals import refusal
     from cohort.config.track import Track
     from cohort.report.track.sinks import track as tell
 
-    tell(
-        run,
-        Track(
+    try:
+        options = Track(
             to=to,
             project=project,
             groups_every_steps=groups_every_steps,
             wait_seconds=wait_seconds,
-        ),
-    )
+        )
+    except ValidationError as error:
+        raise refusal(error, Track, "cohort track") from None
+    tell(run, options)
 
 
 def watch(

@@ -126,7 +126,7 @@ def observe(db: sqlite3.Connection) -> list[Seen]:
         assert isinstance(done, int)
         if not done:
             continue
-        names = [name for name in metric_names(db, number) if _is_needed(name)]
+        names = [name for name in metric_names(db, number) if is_needed(name)]
         series = {name: _series(db, number, name) for name in names}
         first, last = _ends(db, number) if row["groups"] else (Ends(), Ends())
         before = [e for e in evaluations if e.stage < number]
@@ -148,7 +148,8 @@ def observe(db: sqlite3.Connection) -> list[Seen]:
     return seen
 
 
-def _is_needed(name: str) -> bool:
+def is_needed(name: str) -> bool:
+    """Whether a sign may ask for this metric."""
     if name.startswith(REWARDS):
         return name.endswith(OF_REWARDS)
     return name in NEEDED or name.startswith(TIMES)
