@@ -13,8 +13,7 @@ from cohort.report.console import Console
 from cohort.report.lines import sparkline
 from cohort.report.statistics import summarize_evaluation
 from cohort.report.vitals import Vitals
-from tests.report.patients import SICK, write
-from tests.report.runs import answers, group, hostile_group
+from tests.report.runs import answers, group, hostile_group, write_run
 
 
 def recorded(*, terminal: bool = False, width: int = 80) -> tuple[Console, io.StringIO]:
@@ -141,7 +140,7 @@ def test_a_sparkline_rises_where_values_rise_and_is_never_too_wide() -> None:
 
 @pytest.fixture(scope="module")
 def sick(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("sick") / "run", SICK[1], 1)
+    return write_run(tmp_path_factory.mktemp("sick") / "run")  # its KL is never finite
 
 
 def test_a_sick_run_says_so_once_and_where_there_is_no_terminal_in_a_line(sick: Path) -> None:
