@@ -140,7 +140,7 @@ def test_a_sparkline_rises_where_values_rise_and_is_never_too_wide() -> None:
 
 @pytest.fixture(scope="module")
 def sick(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("sick") / "run")  # its KL is never finite
+    return write_run(tmp_path_factory.mktemp("sick") / "run")  # some answers have no score
 
 
 def test_a_sick_run_says_so_once_and_where_there_is_no_terminal_in_a_line(sick: Path) -> None:
