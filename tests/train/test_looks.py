@@ -36,7 +36,7 @@ def of(blob: bytes) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, ...]]:
-    algorithm = {"name": "grpo", "clip_low": CLIP, "clip_high": CLIP}
+    algorithm = {"name": "grpo", "clip_low": CLIP, "clip_high": CLIP, "beta": 0.0}
     fast = {"learning_rate": 0.02, "warmup_steps": 0}
     folder = tmp_path_factory.mktemp("several") / "run"
     return looked(folder, updates_per_step=4, algorithm=algorithm, optimizer=fast)
