@@ -84,7 +84,7 @@ def _write_step(db: sqlite3.Connection, draw: random.Random, step: int, groups: 
         )
         rewards = [float(draw.random() < 0.5) for _ in range(GROUP)]
         db.executemany(
-            "INSERT INTO rollouts VALUES (?, ?, ?, ?, ?, 'end', ?, 1.0, ?, ?, NULL, NULL)",
+            "INSERT INTO rollouts VALUES (?, ?, ?, ?, ?, 'end', ?, 1.0, ?, ?, NULL, NULL, ?, ?, ?)",
             _answers(cursor.lastrowid, step, tokens, logprobs, rewards),
         )
         db.executemany(
@@ -96,9 +96,10 @@ def _write_step(db: sqlite3.Connection, draw: random.Random, step: int, groups: 
 def _answers(
     group: int | None, step: int, tokens: bytes, logprobs: bytes, rewards: list[float]
 ) -> Iterator[tuple[object, ...]]:
+    halves, flags = np.ones(TOKENS, "<f2").tobytes(), bytes(TOKENS)
     for i, reward in enumerate(rewards):
         text = f"<think>{step} and {i} are {step + i}</think><answer>{step + i}</answer>"
-        yield group, i, text, tokens, logprobs, step, reward, reward - 0.5
+        yield group, i, text, tokens, logprobs, step, reward, reward - 0.5, halves, halves, flags
 
 
 def questions(steps: int) -> list[tuple[str, dict[str, str]]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 TIMES = (
-    "name NOT LIKE 'time/%' AND name NOT LIKE '%/slowest_seconds' "
+    "name NOT LIKE 'time/%' AND name NOT LIKE 'memory/%' AND name NOT LIKE '%/slowest_seconds' "
     "AND name NOT IN ('threads_used', 'teacher/seconds')"
 )
 QUERIES = {

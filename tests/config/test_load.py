@@ -119,7 +119,7 @@ def test_a_value_is_toml_or_else_text(text: str, value: object) -> None:
         ("stage.1.learning_rate=5", "stage.1.learning_rate is not", "stage.1.optimizer.learning_rate?"),
         ("stage.0.optimizer.beta3=1", "stage.0.optimizer.beta3 is not", "stage.0.optimizer.beta"),
         ("sede=5", "sede is not an option", "did you mean seed?"),
-        ("zzzz=5", "zzzz is not an option", "seed, threads, model, checkpoints, stage"),
+        ("zzzz=5", "zzzz is not an option", "seed, threads, model, checkpoints, track, stage"),
         ("stage.0.steps=many", 'stage.0.steps is "many": expected a whole number', "Optimizer updates"),
         ("stage.0.steps=1.5", "stage.0.steps is 1.5: expected a whole number", "Optimizer updates"),
         ("stage.0.steps=true", "stage.0.steps is true: expected a whole number", ""),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cohort.data.records import Group, Problem, Rollout, Score, StopReason
+from cohort.data.records import Episode, Group, Learned, Problem, Rollout, Score, StopReason, Turn
 from cohort.data.store import Answer, Store
 from cohort.report.metrics import describe_groups
 from cohort.report.statistics import summarize_evaluation
@@ -21,14 +21,41 @@ def rollout(text: str, tokens: int = 4, stop: StopReason = "end") -> Rollout:
 
 
 def group(problem: str = "chain-1", rewards: tuple[float | None, ...] = (1.0, 0.0)) -> Group:
-    """A group whose answers are `answer 0`, `answer 1`...; the advantage is reward - 1/2."""
+    """A group whose answers are `answer 0`, `answer 1`...; the advantage is reward - 1/2.
+
+    Answers with a reward were in an update; their first token is clipped, at a ratio of 1.5.
+    """
     return Group(
         Problem(problem, f"prompt of {problem}"),
         np.arange(5, dtype=np.int32),
         tuple(rollout(f"answer {i}", tokens=i + 2) for i in range(len(rewards))),
         tuple(Score(reward, {"correct": reward}) for reward in rewards),
         tuple(0.0 if reward is None else reward - 0.5 for reward in rewards),
+        learned=tuple(None if r is None else learned(i + 2) for i, r in enumerate(rewards)),
     )
+
+
+def learned(tokens: int) -> Learned:
+    ratios, entropies = np.ones(tokens, np.float16), np.linspace(0.0, 2.0, tokens)
+    ratios[0] = 1.5
+    return Learned(ratios, entropies.astype(np.float16), np.arange(tokens) == 0)
+
+
+def priced_group(problem: str, cost: float, right: float, latency: float = 2.0) -> Group:
+    """A group of two episodes of one turn, each with its cost, latency and outcome."""
+    facts = {"cost": cost, "latency": latency, "outcome": right}
+    one = Rollout(
+        np.arange(4, dtype=np.int32),
+        np.full(4, -0.5, np.float32),
+        "end",
+        "asks the cheap one",
+        episode=Episode((Turn(4, 0, "asks the cheap one"),), facts, seconds=0.25),
+    )
+    score = Score(right, {"correct": right})
+    return Group(
+        Problem(problem, f"prompt of {problem}"), np.arange(3, dtype=np.int32), (one, one),
+        (score, score), (0.5, -0.5),
+    )  # fmt: skip
 
 
 def hostile_group() -> Group:

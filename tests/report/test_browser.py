@@ -19,7 +19,7 @@ import pytest
 from cohort.data.store import Store
 from cohort.report.html import write_report
 from tests.report.hostile_text import GROUP, STRINGS, write_hostile_run
-from tests.report.runs import group, write_run
+from tests.report.runs import group, priced_group, write_run
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("uvicorn", reason="the extra `watch` is not installed: there is no uvicorn")
@@ -150,11 +150,59 @@ def test_every_colour_of_tokens_has_a_legend_and_a_class(page: Any, address: str
     for name, kind in (
         ("log-probability", "lp-3"),
         ("advantage", "ad-4"),
-        ("taught or dropped", "ad-3"),
+        ("taught or dropped", "clipped"),
+        ("ratio", "ad-4"),
+        ("entropy", "lp-6"),
     ):
         page.get_by_role("button", name=name, exact=True).click()
         page.wait_for_selector(f".tokens .{kind}")
         assert page.locator(f".legend .{kind}").count() == 1
+
+
+def test_a_clipped_token_says_its_ratio_and_one_that_was_in_no_update_has_none(
+    page: Any, address: str
+) -> None:
+    show(page, address, "#/group?run=0&id=1")
+    page.locator("[data-token='0.0']").click()
+    page.wait_for_selector("[data-token='0.0'].chosen")
+    assert "ratio 1.5" in page.locator(".inspector").inner_text()
+    assert "clipped" in page.locator(".inspector").inner_text()
+    page.locator("[data-token='2.0']").click()
+    page.wait_for_selector("[data-token='2.0'].chosen")
+    assert "ratio" not in page.locator(".inspector").inner_text()
+
+
+def test_costs_stand_against_success_and_the_front_is_what_nothing_beats(
+    page: Any, tmp_path: Path
+) -> None:
+    run = write_run(tmp_path / "priced", steps=2, finished=False)
+    store = Store(run / "run.db")
+    points = {"cheap": (0.1, 0.5), "dear": (0.9, 1.0), "beaten": (0.5, 0.25), "free": (0.0, 0.0)}
+    groups = [priced_group(name, *own) for name, own in points.items()]
+    store.write_step(1, 3, seconds=1.0, metrics={"reward": 0.5}, groups=groups)
+    store.close()
+    for address in serving([run]):
+        show(page, address, "#/groups?run=0&stage=1&step=3")
+        page.wait_for_selector(".pareto circle >> nth=3")
+        titles = page.locator(".pareto circle.front title").all_text_contents()
+        assert sorted(one.partition(":")[0] for one in titles) == ["cheap", "dear", "free"]
+        assert "cost 0.9, success 100.0 %, latency 2" in " ".join(titles)
+        page.locator(".pareto circle:not(.front)").focus()
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="beaten").wait_for()
+        assert "cost 0.5" in page.locator("article.answer").first.inner_text()
+
+
+def test_the_machine_view_draws_speed_and_memory_after_the_rest(page: Any, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", steps=2, finished=False)
+    store = Store(run / "run.db")
+    store.write_step(1, 3, seconds=1.0, metrics={"reward": 0.5, "memory/process": 250e6})
+    store.close()
+    for address in serving([run]):
+        show(page, address, "#/machine?run=0&stage=1")
+        page.wait_for_selector("figure[data-curve='step/seconds'] svg")
+        page.wait_for_selector("figure[data-curve='memory/process'] svg")
+        assert page.locator("figure[data-curve='memory/process'] output").inner_text() == "250"
 
 
 def test_the_same_problem_is_a_key_away_at_other_steps(page: Any, address: str) -> None:

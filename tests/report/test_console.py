@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 
+import pytest
 import rich.console
 
 from cohort.report.console import Console
 from cohort.report.lines import sparkline
 from cohort.report.statistics import summarize_evaluation
-from tests.report.runs import answers, group, hostile_group
+from cohort.report.vitals import Vitals
+from tests.report.runs import answers, group, hostile_group, write_run
 
 
 def recorded(*, terminal: bool = False, width: int = 80) -> tuple[Console, io.StringIO]:
@@ -133,3 +136,40 @@ def test_a_sparkline_rises_where_values_rise_and_is_never_too_wide() -> None:
     assert sparkline([]) == ""
     assert sparkline([float("nan"), 1.0]) == "▁"
     assert len(sparkline(list(range(1000)))) == 24
+
+
+@pytest.fixture(scope="module")
+def sick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("sick") / "run")  # some answers have no score
+
+
+def test_a_sick_run_says_so_once_and_where_there_is_no_terminal_in_a_line(sick: Path) -> None:
+    stream = io.StringIO()
+    inner = rich.console.Console(file=stream, width=200)
+    vitals = Vitals(sick, every_seconds=0.0)
+    with Console(["learn"], console=inner, vitals=vitals) as console:
+        console.begin_stage("learn", "reinforce", 4)
+        for step in (1, 2):
+            console.step(step, {"reward": 0.5}, 1.0)
+            vitals._next = 0.0
+    said = [line for line in stream.getvalue().splitlines() if line.startswith("health: ")]
+    assert len(said) == 1
+    assert vitals.finding is not None
+    assert vitals.finding.sentence in said[0]
+
+
+def test_a_fault_of_the_look_is_said_once_and_does_not_end_the_run(tmp_path: Path) -> None:
+    vitals = Vitals(tmp_path / "nothing", every_seconds=0.0)
+    assert vitals.look()
+    assert vitals.finding is not None
+    assert "RunError" in vitals.finding.sentence
+    assert not vitals.look()
+
+
+def test_looking_at_the_health_takes_a_hundredth_of_the_time_at_most(sick: Path) -> None:
+    vitals = Vitals(sick, every_seconds=0.0)
+    began = time.monotonic()
+    assert vitals.look()
+    took = time.monotonic() - began
+    assert vitals._next - time.monotonic() > 50 * took
+    assert not vitals.look(), "it is not time yet"

@@ -11,7 +11,7 @@ import pytest
 from cohort.report import read
 from cohort.report.health import signs
 from cohort.report.health.finding import Finding
-from cohort.report.health.observed import FAMILIES, NEEDED, Ends, HeldOut, Seen, Series, observe
+from cohort.report.health.observed import Ends, HeldOut, Seen, Series, is_needed, observe
 from cohort.report.health.signs import EXPLAINS, SIGNS, diagnose
 from tests.report.patients import LEAST_NAMED, examine, patients, warnings_of, write
 from tests.report.runs import write_run
@@ -150,7 +150,8 @@ def test_every_metric_that_a_sign_asks_for_is_read() -> None:
     sources = "".join(path.read_text() for path in Path(signs.__file__).parent.glob("*.py"))
     asked = set(re.findall(r'seen\.get\("([^"]+)"\)', sources))
     assert asked
-    assert {name for name in asked if not name.startswith(FAMILIES)} <= NEEDED
+    assert [name for name in asked if not is_needed(name)] == []
+    assert not is_needed("rewards/correct/std")
 
 
 def test_a_held_out_gain_beside_a_reward_of_another_size_is_no_alarm() -> None:

@@ -191,3 +191,23 @@ def test_a_run_that_has_just_begun_is_told_too(tmp_path: Path) -> None:
     told = ask(tmp_path, "run")
     assert told["stages"] == []
     assert ask(tmp_path, "search", text="x")["groups"] == []
+
+
+def test_tokens_have_what_the_last_update_saw_of_them_and_only_those_that_were_in_one(
+    run: Path,
+) -> None:
+    found = ask(run, "tokens", id=1)["answers"]
+    assert found["0"]["ratio"] == [1.5, 1.0]
+    assert found["0"]["entropy"] == [0.0, 2.0]
+    assert found["0"]["clipped"] == [0]
+    assert not {"ratio", "entropy", "clipped"} & set(found["2"])
+
+
+def test_a_tokenizer_of_the_run_itself_is_read_while_there_is_no_model(run: Path) -> None:
+    from tokenizers import Tokenizer, models
+
+    words = Tokenizer(models.WordLevel({f"w{i}": i for i in range(9)}, unk_token="w0"))
+    words.save(str(run / "tokenizer.json"))
+    found = ask(run, "tokens", id=1)
+    assert found["decoded"] is True
+    assert "w1" in "".join(found["answers"]["0"]["text"])

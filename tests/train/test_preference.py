@@ -246,7 +246,7 @@ def test_every_metric_of_a_step_is_explained(whole):
         assert all(describe_metric(name, "preference") for name in found)
 
 
-@pytest.mark.parametrize("update", [5, 9])
+@pytest.mark.parametrize("update", [5, pytest.param(9, marks=pytest.mark.slow)])
 def test_a_run_that_was_cut_goes_on_to_the_same_bits(tmp_path, monkeypatch, whole, file, update):
     made, calls = Updater.update, []
 

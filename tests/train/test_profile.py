@@ -19,7 +19,8 @@ from tests.train.runs import EVERYTHING, REINFORCE, SUPERVISED, metrics, recipe,
 
 STAGE = REINFORCE | {"steps": 4}
 OTHERS = (
-    "SELECT * FROM metrics WHERE name NOT LIKE 'time/%' AND name != 'threads_used' "
+    "SELECT * FROM metrics WHERE name NOT LIKE 'time/%' AND name NOT LIKE 'memory/%' "
+    "AND name != 'threads_used' "
     "AND name NOT LIKE '%/slowest_seconds' "
     "ORDER BY stage, step, name"
 )

@@ -68,8 +68,10 @@ def test_the_order_of_the_file_does_not_change_the_first_rollouts(tmp_path):
 def test_a_run_is_a_folder_with_a_model_that_loads_with_identical_logits(tmp_path):
     folder = run(tmp_path / "run", SUPERVISED, EVALUATE, REINFORCE, EVALUATE)
     names = {path.name for path in folder.iterdir()}
-    assert names == {".lock", "recipe.toml", "run.db", "checkpoints", "model", "report.html"}
-    assert len(list((folder / "checkpoints").iterdir())) == 1
+    assert names == {
+        ".lock", "recipe.toml", "run.db", "checkpoints", "model", "report.html", "tokenizer.json",
+    }  # fmt: skip
+    assert len(list((folder / "checkpoints").iterdir())) == 2  # checkpoints.keep
     model = AutoModelForCausalLM.from_pretrained(folder / "model")
     tokenizer = AutoTokenizer.from_pretrained(folder / "model")
     saved = weights(folder)

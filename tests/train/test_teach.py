@@ -188,7 +188,7 @@ class Cut(BaseException):
     """The process is gone."""
 
 
-@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("step", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_run_that_was_cut_goes_on_with_the_same_references(
     tmp_path: Path, cold: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:

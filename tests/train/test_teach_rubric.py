@@ -99,7 +99,9 @@ class Cut(BaseException):
     """The process is gone."""
 
 
-@pytest.mark.parametrize("update", [COLD["steps"] + 1, COLD["steps"] + 2])
+@pytest.mark.parametrize(
+    "update", [COLD["steps"] + 1, pytest.param(COLD["steps"] + 2, marks=pytest.mark.slow)]
+)
 def test_a_run_that_was_cut_goes_on_to_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, update: int
 ) -> None:

@@ -22,7 +22,7 @@ from typing import Annotated
 
 import typer
 
-from cohort.cli import check, listing, planning, reading, talking, training
+from cohort.cli import check, evaluating, listing, planning, reading, talking, training
 from cohort.cli.sandbox import sandbox
 from cohort.errors import CohortError, legible
 
@@ -40,7 +40,7 @@ app = typer.Typer(
 app.command("train")(training.train)
 app.command("check")(check.check)
 app.command("plan")(planning.plan)
-app.command("eval")(training.evaluate)
+app.command("eval")(evaluating.evaluate)
 app.command("sample")(talking.sample)
 app.command("synthesize")(training.synthesize)
 app.command("show")(reading.show)
@@ -48,6 +48,7 @@ app.command("compare")(reading.compare)
 app.command("plot")(reading.plot)
 app.command("report")(reading.report)
 app.command("watch")(reading.watch)
+app.command("track")(reading.track)
 app.command("recipes")(listing.recipes)
 app.command("algorithms")(listing.algorithms)
 app.command("sandbox")(sandbox)

@@ -1,4 +1,4 @@
-"""The commands that read a run folder: `show`, `compare`, `plot`, `watch`, `report`.
+"""The commands that read a run folder: `show`, `compare`, `plot`, `watch`, `report`, `track`.
 
 They never write to its store.
 """
@@ -90,6 +90,42 @@ def plot(
 
     draw(runs, metric, output, stage=stage)
     typer.echo(output)
+
+
+def track(
+    run: Run,
+    to: Annotated[
+        list[str],
+        typer.Option(help="wandb, tensorboard, trackio, mlflow, or file.py:function. Repeatable."),
+    ],
+    project: Annotated[str, typer.Option(help="What the run belongs to there.")] = "cohort",
+    groups_every_steps: Annotated[
+        int, typer.Option(help="Steps between two tables of groups; 0 for none.", min=0)
+    ] = 10,
+    wait_seconds: Annotated[
+        float, typer.Option(help="After so long it is given up.", min=0.0, max=3600.0)
+    ] = 600.0,
+) -> None:
+    """Tell other programs of a run that is there: metrics, and tables of groups.
+
+    What a sink knows already is not said again. A run tells its sinks by itself: see `[track]`.
+    """
+    from pydantic import ValidationError
+
+    from cohort.config.refusals import refusal
+    from cohort.config.track import Track
+    from cohort.report.track.sinks import track as tell
+
+    try:
+        options = Track(
+            to=to,
+            project=project,
+            groups_every_steps=groups_every_steps,
+            wait_seconds=wait_seconds,
+        )
+    except ValidationError as error:
+        raise refusal(error, Track, "cohort track") from None
+    tell(run, options)
 
 
 def watch(

@@ -1,4 +1,4 @@
-"""The commands that train and measure a model: `train`, `eval`, `synthesize`.
+"""The commands that train a model and make answers with it: `train`, `synthesize`.
 
 They turn strings into options and call the train room; nothing is decided here.
 """
@@ -139,41 +139,6 @@ def _fitted(recipe: Recipe, file: Path, memory: str) -> Recipe:
     for why in planned.chosen:
         typer.echo(f"chosen, so that it fits: {why}", err=True)
     return planned.recipe
-
-
-def evaluate(
-    model: Model,
-    problems: Annotated[str, typer.Option(help="A task, a file, or file.py:function.")],
-    rewards: Annotated[
-        list[str],
-        typer.Option(help="A reward by name; the first decides what is right. Repeatable."),
-    ],
-    samples: Annotated[int, typer.Option(help="Sampled answers per problem.")] = 8,
-    max_new_tokens: MaxNewTokens = 256,
-    changes: Set = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Measure a model on held-out problems; nothing is trained."""
-    from cohort.config.load import read_recipe
-    from cohort.config.overrides import apply_overrides
-    from cohort.config.references import called
-
-    stage = {
-        "kind": "evaluate",
-        "problems": problems,
-        "rewards": dict.fromkeys(rewards, 1.0),
-        "success": called(rewards[0]),
-        "samples_per_problem": samples,
-        "max_new_tokens": max_new_tokens,
-    }
-    data: dict[str, Any] = {"model": model, "stage": [stage]}
-    recipe = read_recipe(apply_overrides(data, changes or []), source="cohort eval")
-    choose_waiting()
-    from cohort.cli.printing import print_json, print_table
-    from cohort.train.evaluate_model import evaluate_model
-
-    summary = evaluate_model(recipe, base=Path.cwd())
-    print_json(summary) if as_json else print_table(summary)
 
 
 def synthesize(

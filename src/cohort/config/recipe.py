@@ -11,6 +11,7 @@ from cohort.config.base import Table
 from cohort.config.lookup import numbered
 from cohort.config.repeats import unrolled
 from cohort.config.stages import PositiveInt
+from cohort.config.track import Track
 
 
 class NewModel(Table):
@@ -117,6 +118,8 @@ class Recipe(Table):
     """The policy to begin with."""
     checkpoints: Saving = Saving()
     """When checkpoints are saved."""
+    track: Track = Track()
+    """Where else the run is told of."""
     stage: Annotated[list[AnyStage], Field(min_length=1, max_length=1000)]
     """The stages, one `[[stage]]` table each."""
     repeat: list[Repeat] = []

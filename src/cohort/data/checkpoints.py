@@ -114,11 +114,6 @@ class Checkpoints:
         for later in [n for n in self.numbers() if n > number]:
             self._discard(self._path(later))
 
-    def forget_before(self, number: int) -> None:
-        """Remove the checkpoints with a lower number: the run is finished."""
-        for earlier in [n for n in self.numbers() if n < number]:
-            self._discard(self._path(earlier))
-
     def _path(self, number: int) -> Path:
         return self._folder / f"step-{number:06d}"
 

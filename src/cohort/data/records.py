@@ -155,6 +155,20 @@ class JudgedStep:
     advantage: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """What the last update of a step saw of the tokens of an answer: one value for each that was sampled.
+
+    ratios: float16, how much likelier the token had become by then, against the policy that its loss compares
+    with; 1 where a step has one update. entropies: float16, nats, of the policy before the token.
+    clipped: bool, where the loss had let go of it.
+    """
+
+    ratios: NDArray[np.float16]
+    entropies: NDArray[np.float16]
+    clipped: NDArray[np.bool_]
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """A Problem with its G rollouts, and what was made of them.
@@ -166,6 +180,7 @@ class Group:
     greedy_reward: that of the greedy answer, where the algorithm compares with it.
     discarded: why nothing is learned from the group; empty when something may be.
     steps: the rewarded steps of each rollout, where the algorithm learns from them.
+    learned: one per rollout, None where it was in no update; empty until there was one.
     """
 
     problem: Problem
@@ -176,6 +191,7 @@ class Group:
     greedy_reward: float | None = None
     discarded: str = ""
     steps: tuple[tuple[JudgedStep, ...], ...] = ()
+    learned: tuple[Learned | None, ...] = ()
 
     @property
     def rewards(self) -> tuple[float | None, ...]:

@@ -1,8 +1,7 @@
 """The run's store: `run.db`, SQLite in WAL mode, one transaction a step.
 
 Writers come through `Store`; readers open the file read-only (`connect_read_only`) at any time, also
-while the run goes on or after it was killed. Token ids are int32 and log-probabilities float32 blobs,
-little-endian. Times are seconds since the epoch, durations seconds.
+while the run goes on or after it was killed. The tables are in `schema`.
 """
 
 from __future__ import annotations
@@ -18,54 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from cohort.data.episodes import told_of
-from cohort.data.records import SCORED, UNSCORABLE, Group, Score
+from cohort.data.records import SCORED, UNSCORABLE, Group, Learned, Score
+from cohort.data.schema import SCHEMA, SCHEMA_VERSION
 from cohort.errors import RunError, StorageError
-
-SCHEMA_VERSION = 6
-
-SCHEMA = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE stages (
-  stage INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, steps INTEGER NOT NULL,
-  started REAL NOT NULL, seconds REAL, sampled_tokens INTEGER, trained_tokens INTEGER);
-CREATE TABLE steps (
-  stage INTEGER NOT NULL, step INTEGER NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (stage, step)
-) WITHOUT ROWID;
-CREATE TABLE metrics (
-  stage INTEGER NOT NULL, step INTEGER NOT NULL, name TEXT NOT NULL, value REAL,
-  PRIMARY KEY (stage, name, step)) WITHOUT ROWID;
-CREATE TABLE groups (
-  id INTEGER PRIMARY KEY, stage INTEGER NOT NULL, step INTEGER NOT NULL, problem TEXT NOT NULL,
-  prompt TEXT NOT NULL, prompt_tokens BLOB NOT NULL, columns TEXT NOT NULL,
-  discarded TEXT NOT NULL, greedy_reward REAL);
-CREATE INDEX groups_by_step ON groups (stage, step);
-CREATE INDEX groups_by_problem ON groups (problem);
-CREATE TABLE rollouts (
-  group_id INTEGER NOT NULL REFERENCES groups, number INTEGER NOT NULL, text TEXT NOT NULL,
-  tokens BLOB NOT NULL, logprobs BLOB NOT NULL, stop TEXT NOT NULL, version INTEGER NOT NULL,
-  temperature REAL NOT NULL, reward REAL, advantage REAL, steps TEXT, episode TEXT,
-  PRIMARY KEY (group_id, number)
-) WITHOUT ROWID;
-CREATE TABLE scores (
-  group_id INTEGER NOT NULL REFERENCES groups, number INTEGER NOT NULL, function TEXT NOT NULL,
-  value REAL, kind TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (group_id, number, function)
-) WITHOUT ROWID;
-CREATE TABLE asked (key TEXT PRIMARY KEY, answer TEXT NOT NULL, time REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE quarantine (
-  key TEXT PRIMARY KEY, function TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
-  time REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE evaluations (
-  id INTEGER PRIMARY KEY, stage INTEGER NOT NULL, after TEXT NOT NULL, summary TEXT NOT NULL);
-CREATE TABLE answers (
-  evaluation INTEGER NOT NULL REFERENCES evaluations, problem TEXT NOT NULL, sample INTEGER NOT NULL,
-  prompt TEXT NOT NULL, text TEXT NOT NULL, reward REAL, success INTEGER,
-  PRIMARY KEY (evaluation, problem, sample)) WITHOUT ROWID;
-CREATE TABLE events (
-  time REAL NOT NULL, level TEXT NOT NULL, text TEXT NOT NULL, stage INTEGER, step INTEGER);
-CREATE TABLE sittings (
-  number INTEGER PRIMARY KEY, started REAL NOT NULL, process INTEGER NOT NULL, stage INTEGER NOT NULL,
-  step INTEGER NOT NULL, changes TEXT NOT NULL);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +247,7 @@ class Store:
             reward = group.scores[number].total if group.scores else None
             advantage = group.advantages[number] if group.advantages else None
             self._db.execute(
-                "INSERT INTO rollouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO rollouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *row,
                     rollout.text,
@@ -308,6 +262,7 @@ class Store:
                     if group.steps
                     else None,
                     json.dumps(told_of(rollout.episode)) if rollout.episode else None,
+                    *_blobs(group.learned[number] if group.learned else None),
                 ),
             )
             self._write_score(row, group.scores[number] if group.scores else None)
@@ -331,6 +286,14 @@ class Store:
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._db)
+
+
+def _blobs(learned: Learned | None) -> tuple[bytes | None, ...]:
+    """What an update saw of an answer's tokens, as the columns hold it."""
+    if learned is None:
+        return None, None, None
+    halves = (learned.ratios.astype("<f2"), learned.entropies.astype("<f2"))
+    return *(own.tobytes() for own in halves), learned.clipped.astype("u1").tobytes()
 
 
 class _Transaction:

@@ -7,7 +7,6 @@ are. It refuses to compare answers to different problems, and says how many were
 from __future__ import annotations
 
 import random
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +60,7 @@ def compare(runs: Sequence[Path]) -> list[Result]:
                     f"{run} has no held-out results",
                     'put a stage kind = "evaluate" before and after the one that learns',
                 )
-            shares = [_shares(db, made[0].id), _shares(db, made[-1].id)]
+            shares = [shares_of(read.answers(db, e.id)) for e in (made[0], made[-1])]
         told = [(e.after, e.summary) for e in made]
         own = paired(shares[0], shares[1]) if len(made) > 1 else None
         found.append(Result(str(run), told, own, paired(first, shares[1]) if first else None))
@@ -73,15 +72,15 @@ Shares = Mapping[str, float]
 """The share of a problem's answers that are right, by problem."""
 
 
-def _shares(db: sqlite3.Connection, evaluation: int) -> Shares:
+def shares_of(answers: Sequence[Answer]) -> Shares:
     """Of the sampled answers, or of the greedy one where none was sampled."""
     own: dict[str, list[Answer]] = {}
-    for answer in read.answers(db, evaluation):
+    for answer in answers:
         if answer.success is not None:
             own.setdefault(answer.problem, []).append(answer)
     shares = {}
-    for problem, answers in own.items():
-        sampled = [a for a in answers if a.sample > 0] or answers
+    for problem, judged in own.items():
+        sampled = [a for a in judged if a.sample > 0] or judged
         shares[problem] = mean([float(bool(a.success)) for a in sampled])
     return shares
 

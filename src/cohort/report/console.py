@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a line a step, a group now and then, and the end.
+"""What a person sees while a run goes on: a line a step, a group now and then, its health, and the end.
 
 Everything goes to stderr; data belongs to stdout. It is readable without colour, honours NO_COLOR,
 and where stderr is no terminal it writes plain lines: no bar, no control characters. It refuses to
@@ -14,12 +14,14 @@ from types import TracebackType
 from typing import Self
 
 import rich.console
+from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from cohort.data.records import Group
 from cohort.report import lines
 from cohort.report.text import duration, one_line, showable
+from cohort.report.vitals import Vitals
 
 HEADER_EVERY = 30
 """Lines between two headers of the table of steps."""
@@ -37,7 +39,8 @@ BRIEF = ("supervised", "reward-model")
 class Console:
     """The terminal of a run; `close` it, or use it as a context, so that the bar goes away.
 
-    quiet: nothing but warnings is printed.
+    quiet: nothing but warnings is printed. vitals: whose first sentence is shown below the table, or, where
+    stderr is no terminal, printed when it is another one.
     """
 
     def __init__(
@@ -46,11 +49,13 @@ class Console:
         quiet: bool = False,
         *,
         console: rich.console.Console | None = None,
+        vitals: Vitals | None = None,
     ) -> None:
         self._stages = stages
-        self._quiet = quiet
+        self._quiet, self._vitals = quiet, vitals
         self._console = console or rich.console.Console(stderr=True)
         self._progress: Progress | None = None
+        self._live: Live | None = None
         self._task = TaskID(0)
         self._stage = _Stage("", 0)
 
@@ -67,9 +72,9 @@ class Console:
 
     def close(self) -> None:
         """Take the bar away, if there is one; printing may go on."""
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+        if self._live is not None:
+            self._live.stop()
+            self._live = self._progress = None
 
     def begin_stage(self, name: str, kind: str, steps: int) -> None:
         """A stage begins; `steps` is 0 for an evaluation."""
@@ -91,6 +96,7 @@ class Console:
             self._print(row)
         if self._progress is not None:
             self._progress.update(self._task, completed=step, left=self._stage.left(step))
+        self._look()
         if step >= self._stage.steps:
             self.close()
 
@@ -156,6 +162,25 @@ class Console:
             text = Text(line) if isinstance(line, str) else line
             self._console.print(text, style=style or None, soft_wrap=True)
 
+    def _look(self) -> None:
+        """Say how the run is, where that has changed and nothing shows it anyway."""
+        if self._quiet or self._vitals is None or not self._vitals.look():
+            return
+        if self._live is None:
+            self._print(self._health() or Text("health: nothing to say"))
+
+    def _health(self) -> Text | None:
+        found = self._vitals.finding if self._vitals is not None else None
+        if found is None:
+            return None
+        style = "yellow" if found.level == "warning" else "dim"
+        return Text(f"health: {showable(found.sentence)}", style=style)
+
+    def _below(self) -> rich.console.Group:
+        """What is drawn below the table of a terminal: the bar, and how the run is."""
+        parts = [part for part in (self._progress, self._health()) if part is not None]
+        return rich.console.Group(*parts)
+
     def _begin_bar(self, name: str, steps: int) -> None:
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
@@ -164,10 +189,12 @@ class Console:
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}", markup=False),
             console=self._console,
-            transient=True,
         )
         self._task = self._progress.add_task(one_line(name), total=steps or None, left="")
-        self._progress.start()
+        self._live = Live(
+            get_renderable=self._below, console=self._console, transient=True, refresh_per_second=4
+        )
+        self._live.start()
 
 
 class _Stage:

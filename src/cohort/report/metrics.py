@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cohort.data.records import SCORED, UNSCORABLE, Group
+from cohort.report.memory_metrics import MEMORY
 from cohort.report.metric_table import METRICS, SUPERVISED, Metric
 from cohort.report.preference_metrics import PREFERENCE
 from cohort.report.reward_model_metrics import REWARD_MODEL
@@ -97,7 +98,7 @@ def describe_metric(name: str, kind: str = "reinforce") -> Metric | None:
     row = _FAILED_KIND if statistic.startswith("failed_") else rows.get(statistic)
     if head == "rewards" and function and row:
         return replace(row, meaning=row.meaning.replace("{}", function))
-    return METRICS.get(name) or TEACHER.get(name)
+    return METRICS.get(name) or TEACHER.get(name) or MEMORY.get(name)
 
 
 def describe_groups(groups: Sequence[Group]) -> dict[str, float]:

@@ -39,6 +39,7 @@ def train(  # noqa: PLR0913  # a front door: keywords only, each documented
     profile: int | None = None,
     accept_changes: bool = False,
     checkpoints: Mapping[str, Any] | None = None,
+    track: Mapping[str, Any] | None = None,
     **stage: Any,
 ) -> Path:
     """Train, and return the run's folder; raises CohortError as the command does.
@@ -48,6 +49,7 @@ def train(  # noqa: PLR0913  # a front door: keywords only, each documented
     rewards: functions with TRL's signature, names, or a mapping of either to weights or tables.
     profile: how many reinforce steps to measure; the report says what their time went into.
     checkpoints: the table of a recipe, such as `{"every_seconds": 600}`.
+    track: the table of a recipe, such as `{"to": ["tensorboard"]}`.
     accept_changes: go on with the run in `run` also where something it depends on has changed.
     stages: the stages of a recipe; without it there is one, `kind` "reinforce" unless given.
     Every further keyword is a key of that one stage, for example `steps=50`.
@@ -67,6 +69,8 @@ def train(  # noqa: PLR0913  # a front door: keywords only, each documented
     data = {"seed": seed, "threads": threads, "model": model, "stage": tables}
     if checkpoints is not None:
         data["checkpoints"] = dict(checkpoints)
+    if track is not None:
+        data["track"] = dict(track)
     return train_recipe(
         read_recipe(data, source="cohort.train"),
         run=None if run is None else Path(run),

@@ -31,6 +31,7 @@ class Batch:
     rollout: [T], whose each token is; each piece of an episode whose context was written anew counts as
     one there. problems: of each of them, the id of its problem.
     values, targets: [T], what a critic said of each token, and what it is to learn; empty without one.
+    places, lengths: group and rollout number of each rollout, and how many of the T tokens are its.
     """
 
     rows: tuple[Row, ...]
@@ -42,6 +43,8 @@ class Batch:
     values: Tensor
     targets: Tensor
     problems: tuple[str, ...] = ()
+    places: tuple[tuple[int, int], ...] = ()
+    lengths: tuple[int, ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -168,6 +171,8 @@ def _flat(
         values=joined(credit.values),
         targets=joined(credit.targets),
         problems=tuple(groups[g].problem.id for g, _ in parts),
+        places=tuple(places),
+        lengths=tuple(lengths.tolist()),
     )
 
 

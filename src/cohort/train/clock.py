@@ -14,11 +14,15 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import torch
 from torch.autograd.profiler import profile as operator_profile
 
 from cohort.report.phases import PHASES, Operator
+
+STATM = Path("/proc/self/statm")
+"""Where Linux tells the pages of a process; the second number is those in memory."""
 
 MOST_OPERATORS = 25
 """Operators of a phase that are kept: those that take most of the time."""
@@ -61,12 +65,28 @@ class Clock:
         self._spent["other"] = seconds - sum(self._spent.values())
         metrics = {f"time/{name}": self._spent[name] for name in PHASES}
         metrics["threads_used"] = processor_seconds / (seconds * torch.get_num_threads())
+        metrics |= memory_metrics()
         self._begin()
         return seconds, metrics
 
     def _begin(self) -> None:
         self._began, self._processor_began = time.perf_counter(), time.process_time()
         self._spent = dict.fromkeys(PHASES, 0.0)
+
+
+def memory_metrics() -> dict[str, float]:
+    """The memory of this process, and the most that was taken of a GPU since the last step, in bytes.
+
+    Absent where nobody can say.
+    """
+    found = {}
+    if STATM.exists():
+        pages = int(STATM.read_text().split()[1])
+        found["memory/process"] = float(pages * os.sysconf("SC_PAGE_SIZE"))
+    if torch.cuda.is_initialized():
+        found["memory/device_peak"] = float(torch.cuda.max_memory_allocated())
+        torch.cuda.reset_peak_memory_stats()
+    return found
 
 
 class Recorder:

@@ -1,7 +1,7 @@
 """The folder of a run: one recipe's run, one process at a time, taken up again where it ended.
 
-    runs/NAME/   recipe.toml  run.db  checkpoints/  journal/  model/  report.html
-                 profile.json (where it was asked for), .lock (whoever holds it may write)
+    runs/NAME/   recipe.toml  run.db  checkpoints/  journal/  model/  report.html  tokenizer.json
+                 profile.json, track/ (where they were asked for), .lock (whoever holds it may write)
 
 Without a folder the run is runs/NAME: the latest of runs/NAME, runs/NAME-2, ... is gone on with where
 it holds this recipe's run, unfinished, that no process is at; else the first free one is taken.

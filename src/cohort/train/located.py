@@ -19,7 +19,8 @@ def located(recipe: Recipe, base: Path) -> Recipe:
     """The recipe with whole paths; `base` is the folder that its file is in."""
     model = recipe.model.model_copy(update={"path": _found(recipe.model.path, base)})
     stages = [_stage(stage, base) for stage in recipe.stage]
-    return recipe.model_copy(update={"model": model, "stage": stages})
+    track = recipe.track.model_copy(update={"to": [_found(name, base) for name in recipe.track.to]})
+    return recipe.model_copy(update={"model": model, "track": track, "stage": stages})
 
 
 def _stage(stage: AnyStage, base: Path) -> AnyStage:

@@ -34,6 +34,7 @@ from cohort.objective.presets import choose
 from cohort.policy.adapters import check_adaptable
 from cohort.policy.policy import Policy
 from cohort.policy.pretrained import check_pretrained
+from cohort.report.track.sink import check_sinks
 from cohort.rewards.functions import RewardFunction, load_rewards
 from cohort.rewards.score import check_columns
 from cohort.tasks.finite import Finite
@@ -143,6 +144,7 @@ def check_names(recipe: Recipe, base: Path) -> None:
     Its options, problems, rewards and algorithms, and the folder of its model; nothing is kept.
     """
     found = located(recipe, base)
+    check_sinks(found.track.to)
     make_plan(found, base, Given())
     if found.model.new is None:
         check_pretrained(found.model.path)

@@ -20,6 +20,7 @@ from cohort.train.clock import Clock
 from cohort.train.collect import Collected, collect
 from cohort.train.credit import Credit, Said, Shaping, counted_places, with_advantages
 from cohort.train.critic_values import ask, describe_values, new_critic
+from cohort.train.looks import Looks
 from cohort.train.optim import Updater
 from cohort.train.reference import follow, frozen_copy
 from cohort.train.stage import StageContext
@@ -65,7 +66,7 @@ def reinforce(
     for step in range(state.step + 1, options.steps + 1):
         assert state.algorithm is not None
         collected = collect(options, state.algorithm, policy, context, step)
-        beside = Beside(state.reference, critic)
+        beside = Beside(state.reference, critic, Looks())
         this = _Step(options, state.algorithm, policy, context, beside)
         credit, metrics = this.learn_from(collected, updater, step)
         state.algorithm = this.next_algorithm(collected, metrics, step)
@@ -78,7 +79,9 @@ def reinforce(
         seconds, times = clock.lap()
         if context.profiler is not None:
             context.profiler.after(step, clock, seconds, times)
-        context.step(step, metrics | times, seconds=seconds, groups=credit.groups)
+        assert beside.looks is not None
+        groups = beside.looks.put_into(credit.groups)
+        context.step(step, metrics | times, seconds=seconds, groups=groups)
         if step % options.show_every == 0 or step == 1:
             context.console.group(_most_telling(credit.groups))
     return state.cost

@@ -7,11 +7,9 @@ order; at the end stand the model, the report, and a table of what became better
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -25,16 +23,19 @@ from cohort.data.checkpoints import Checkpoints
 from cohort.data.disk import refusing
 from cohort.data.store import Store
 from cohort.errors import DivergedError, Interrupted, StorageError
-from cohort.policy import native
 from cohort.policy.load import load_policy
 from cohort.policy.policy import Policy
 from cohort.report.card import write_card
 from cohort.report.console import Console
 from cohort.report.html import write_report
 from cohort.report.read import evaluations, examples, opened
+from cohort.report.track.sink import check_sinks
+from cohort.report.track.sinks import Sinks
+from cohort.report.vitals import Vitals
 from cohort.rewards.isolation.runner import Runner
 from cohort.train.begin import Beginnings
 from cohort.train.evaluate import evaluate
+from cohort.train.facts import facts_of, keep_tokenizer
 from cohort.train.fingerprint import differences, fingerprint
 from cohort.train.folder import CHECKPOINTS, DATABASE, JOURNAL, MODEL, REPORT, claim
 from cohort.train.journal import Journal
@@ -77,6 +78,7 @@ def train_recipe(
     reward or a version is another one than before; what was changed is recorded.
     """
     recipe = located(recipe, base)
+    check_sinks(recipe.track.to)
     profiled = {} if profile is None else steps_to_profile(recipe, profile)
     plans = make_plan(recipe, base, given or Given())
     with Runner() as runner:  # workers start while the model is loaded
@@ -107,7 +109,8 @@ def _train(recipe: Recipe, plans: list[StagePlan], runner: Runner, asked: _Wishe
     dropped = {plan.name: check_prompts(plan, policy) for plan in plans}
     claimed = claim(recipe, asked.run, asked.name, accept_changes=asked.accept_changes)
     try:
-        with Console([plan.name for plan in plans], asked.quiet) as console:
+        names, vitals = [plan.name for plan in plans], Vitals(claimed.folder)
+        with Console(names, asked.quiet, vitals=vitals) as console:
             if claimed.status == "finished" and not claimed.changes:
                 console.note(f"{claimed.folder} is finished: there is nothing left to do")
                 return claimed.folder
@@ -158,6 +161,7 @@ class _Run:
         self._place = Place()
         self._products = Products(folder)
         self._beginnings = Beginnings(recipe, plans, self._products)
+        self._sinks = Sinks(folder, recipe.track)
         self._start_anew()
 
     def profile(self, stage: int, steps: int) -> None:
@@ -193,25 +197,11 @@ class _Run:
         self._store.begin_sitting(self._place.stage, self._place.step, changes)
 
     def _describe(self, name: str, now: dict[str, str]) -> None:
-        """Facts that a report needs, before the first step."""
-        facts = {
-            "recipe": name,
-            "seed": self._recipe.seed,
-            "model": self._recipe.model.path or "new",
-            "parameters": sum(p.numel() for p in self._policy.model.parameters()),
-            "threads": torch.get_num_threads(),
-            "kernels": native.missing() or "compiled",
-            "versions": {
-                "cohort": version("cohort-rl"),
-                "torch": torch.__version__,
-                "transformers": version("transformers"),
-                "python": platform.python_version(),
-            },
-            "fingerprint": now,
-            "status": "running",
-        }
+        """Facts that a report needs, before the first step, and what tells its tokens."""
+        facts = facts_of(self._recipe, self._policy, name) | {"fingerprint": now}
         for key, value in facts.items():
             self._store.set_fact(key, value)
+        keep_tokenizer(self._policy, self._folder)
         if self._policy.plain:
             self._console.warn(
                 f"{self._policy.plain}: each answer has a row of its own, which is slower"
@@ -253,10 +243,11 @@ class _Run:
         """All stages, the model, the report; the store says how it ended, whatever happens."""
         status = "failed"
         try:
+            self._sinks.begin()
             with self._stopping:
                 self._go_through()
             save_result(self._policy, self._folder)
-            self._clear()
+            self._journal.close()
             status = "finished"
         except Interrupted:
             status = "interrupted"
@@ -280,12 +271,6 @@ class _Run:
             model=self._folder / MODEL,
             seconds=time.perf_counter() - self._began,
         )
-
-    def _clear(self) -> None:
-        """Of what keeps a run from being lost, leave the last checkpoint."""
-        with refusing("removing checkpoints"):
-            self._checkpoints.forget_before(max(self._checkpoints.numbers(), default=0))
-        self._journal.close()
 
     def _go_through(self) -> None:
         """The stages, from the place where the run is; once back to where it was healthy."""
@@ -362,6 +347,7 @@ class _Run:
             products=self._products,
             first=self._beginnings.base,
             profiler=self._profilers.get(number),
+            sinks=self._sinks,
         )
         match plan.options:
             case Supervised():
@@ -391,6 +377,9 @@ class _Run:
                     write_card(self._folder, self._folder / MODEL)
             self._store.set_fact("status", status)
             self._store.set_fact("seconds", time.perf_counter() - self._began)
+            for text in self._sinks.end():
+                self._store.event("warning", text)
+                self._console.warn(text)
             self._store.close(sealed=True)
             with refusing("writing the report"):
                 write_report(self._folder)

@@ -9,6 +9,7 @@ from cohort.data.records import Group
 from cohort.data.store import Store
 from cohort.policy.policy import Policy
 from cohort.report.console import Console
+from cohort.report.track.sinks import NONE, Sinks
 from cohort.rewards.functions import RewardFunction
 from cohort.rewards.isolation.runner import Runner
 from cohort.tasks.problems import ProblemSource
@@ -31,6 +32,7 @@ class StageContext:
     talk: how answers have several turns, where they do.
     profiler: where the stage's first steps are profiled.
     teacher: what makes references where the stage is free of labels.
+    sinks: what else is told of the run.
     """
 
     number: int
@@ -48,6 +50,7 @@ class StageContext:
     talk: Talk | None = None
     profiler: Profiler | None = None
     teacher: Teaching | None = None
+    sinks: Sinks = NONE
 
     def begin(self, state: StageState) -> None:
         """Put the stage's state where it was, if it went on before; called before the first step."""
@@ -81,5 +84,8 @@ class StageContext:
                 self.number, step, seconds=seconds, metrics=metrics, groups=groups
             )
         self.console.step(step, metrics, seconds)
+        for text in self.sinks.news():
+            self.store.event("warning", text, stage=self.number, step=step)
+            self.console.warn(text)
         with self.clock.phase("saving"):
             self.keeper.after_step(step, metrics)

@@ -25,16 +25,18 @@ from cohort.policy.policy import Policy
 from cohort.train.batch import Batch, no_grad_logprobs, temperature_of
 from cohort.train.clock import Clock
 from cohort.train.critic import Critic
+from cohort.train.looks import Looks
 from cohort.train.optim import Updater
 from cohort.train.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What stands beside the policy in an update: what it is held to, and what learns with it."""
+    """What stands beside the policy in an update: what it is held to, what learns with it, what looks on."""
 
     reference: Policy | None = None
     critic: Critic | None = None
+    looks: Looks | None = None
 
 
 ALONE = Beside()
@@ -72,7 +74,7 @@ def learn(
         for number in range(passes * len(batches)):
             place = number % len(batches)
             of_batch = _OfBatch(policy, batches[place], algorithm, old[place], fixed[place], critic)
-            metrics = of_batch.update(updater, (*key, number))
+            metrics = of_batch.update(updater, (*key, number), beside.looks)
             seen.append(metrics | (critic.learn(batches[place]) if critic else {}))
     return _means(seen)
 
@@ -96,7 +98,9 @@ class _OfBatch:
     fixed: Tensor | None
     critic: Critic | None
 
-    def update(self, updater: Updater, key: tuple[keyed.Part, ...]) -> dict[str, float]:
+    def update(
+        self, updater: Updater, key: tuple[keyed.Part, ...], looks: Looks | None
+    ) -> dict[str, float]:
         """Make it; its metrics. No gradient is left behind."""
         batch = self.batch
         chosen = _chosen(self.policy, batch, self.algorithm, old=self.old, key=key)
@@ -107,6 +111,8 @@ class _OfBatch:
             tally.add(tokens, loss)
         metrics = tally.metrics() | updater.update()
         updater.clear()
+        if looks is not None:
+            looks.see(batch, tally.looks)
         return metrics
 
     def _loss(self, chosen: Tensor | None, row: Row) -> tuple[Tensor, tuple[Tokens, Tensor]]:

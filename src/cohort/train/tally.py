@@ -10,6 +10,7 @@ from cohort.objective.algorithms import Algorithm
 from cohort.objective.choices_of_loss import Tokens
 from cohort.objective.surrogates import ratio
 from cohort.train.batch import Batch
+from cohort.train.looks import Look
 
 MISMATCH = "sampling/sampling_logp_difference"
 RATIO = "sampling/importance_sampling_ratio"
@@ -23,13 +24,17 @@ class Tally:
         self._sums: dict[str, float] = {}
         self._loss = 0.0
         self._gaps: list[Tensor] = []
+        self.looks: list[Look] = []
+        """What was seen of the tokens of each row."""
 
     def add(self, tokens: Tokens, loss: Tensor) -> None:
         """Count a row: its tokens, and its share in the loss."""
         self._loss += float(loss)
         self._gaps.append(tokens.old - tokens.sampler)
-        for name, values in self._by_token(tokens).items():
+        found = self._by_token(tokens)
+        for name, values in found.items():
             self._sums[name] = self._sums.get(name, 0.0) + float(values.sum())
+        self.looks.append(_look(tokens, found))
 
     def metrics(self) -> dict[str, float]:
         """The metrics of the update; of one without tokens, its loss of 0."""
@@ -74,3 +79,12 @@ class Tally:
             "clip_ratio/high_mean": high,
             "clip_ratio/region_mean": low | high,
         }
+
+
+def _look(tokens: Tokens, found: dict[str, Tensor]) -> Look:
+    """What is kept of a row's tokens one by one."""
+    moved = ratio(tokens.logprobs.detach(), tokens.then)
+    clipped = found.get("clip_ratio/region_mean", found.get("cispo_clip_ratio"))
+    if clipped is None:
+        clipped = torch.zeros_like(moved, dtype=torch.bool)
+    return moved, found["entropy"], clipped

@@ -25,8 +25,9 @@ NEEDED = frozenset((
     "sampling/sampling_logp_difference/mean", "sampling/effective_sample_share",
     "teacher/alike",
 ))  # fmt: skip
-FAMILIES = ("rewards/", "time/")
-"""The metrics that the signs ask for."""
+TIMES, REWARDS = "time/", "rewards/"
+OF_REWARDS = ("/mean", "/scored", "/failed")
+"""The metrics that the signs ask for; of reward functions those with these ends."""
 
 LOOKED_AT = 6
 """Steps at either end of a stage whose groups are looked at."""
@@ -126,7 +127,7 @@ def observe(db: sqlite3.Connection) -> list[Seen]:
         assert isinstance(done, int)
         if not done:
             continue
-        names = [n for n in metric_names(db, number) if n in NEEDED or n.startswith(FAMILIES)]
+        names = [name for name in metric_names(db, number) if is_needed(name)]
         series = {name: _series(db, number, name) for name in names}
         first, last = _ends(db, number) if row["groups"] else (Ends(), Ends())
         before = [e for e in evaluations if e.stage < number]
@@ -146,6 +147,13 @@ def observe(db: sqlite3.Connection) -> list[Seen]:
             )
         )
     return seen
+
+
+def is_needed(name: str) -> bool:
+    """Whether a sign may ask for this metric."""
+    if name.startswith(REWARDS):
+        return name.endswith(OF_REWARDS)
+    return name in NEEDED or name.startswith(TIMES)
 
 
 def _series(db: sqlite3.Connection, stage: int, name: str) -> Series:

@@ -146,13 +146,14 @@ function judged(answer) {
 }
 
 function words(app, at, own, answer, told, scale, inspector) {
-  const seen = new Set(told.seen);
+  const seen = new Set(told.seen), clipped = new Set(told.clipped || []);
   const pre = el("pre", {class: "text tokens", "aria-label": "answer by tokens"});
   const chosen = at.token === undefined ? null : at.token.split(".").map(Number);
   told.text.forEach((text, i) => {
     const fact_ = {
       text, place: i, count: told.text.length, logprob: told.logprob[i], seen: seen.has(i),
       advantage: Array.isArray(told.advantage) ? told.advantage[i] : told.advantage, discarded: own.discarded,
+      ratio: told.ratio ? told.ratio[i] : null, entropy: told.entropy ? told.entropy[i] : null, clipped: clipped.has(i),
     };
     const node = el("span", {class: `t ${colourOf(app.colour, fact_, scale)}`, data: {token: `${answer.number}.${i}`}}, text || "·");
     if (!text) node.classList.add("part");
@@ -182,6 +183,9 @@ function inspect(inspector, answer, token) {
       : [el("span", {}, `log-probability ${number(token.logprob, 3)}`),
         el("span", {}, `probability ${percent(Math.exp(token.logprob), token.logprob < -3 ? 2 : 1)}`),
         el("span", {class: token.advantage > 0 ? "good" : token.advantage < 0 ? "bad" : ""}, `advantage ${signed(token.advantage)}`),
+        token.ratio !== null && el("span", {}, `ratio ${number(token.ratio, 3)}`),
+        token.clipped && el("b", {class: "bad"}, "clipped"),
+        token.entropy !== null && el("span", {}, `entropy ${number(token.entropy, 3)}`),
         !token.advantage && el("span", {class: "soft"}, "no gradient")]);
 }
 

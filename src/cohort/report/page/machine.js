@@ -15,7 +15,7 @@ export async function machineView(app, at) {
   return el("div", {class: "machine-view"},
     stages.length > 1 && el("div", {class: "controls"}, el("div", {class: "choice"}, stages.map(s => el("button", {type: "button",
       "aria-pressed": String(s === stage), click: () => go("machine", {run: at.run, stage: s.stage})}, s.name)))),
-    phases(own), speeds(own), rewards(own.rewards), profile(own.profile), eventList(run, at));
+    phases(own), curves(at, stage), rewards(own.rewards), profile(own.profile), eventList(run, at));
 }
 
 function phases(own) {
@@ -55,13 +55,24 @@ function bars(own, names) {
     svg("text", {x: width - edge.right, y: height - 5, "text-anchor": "end"}, `step ${number(own.steps[count - 1] ?? 0)}`)));
 }
 
-function speeds(own) {
-  const plots = [["seconds a step", own.seconds], ["tokens per second", own.speed], ["share of the threads' time used", own.used]]
-    .filter(([, curve]) => curve && curve.steps.length);
-  return el("section", {}, el("h2", {}, "Speed"), el("div", {class: "curves"}, plots.map(([name, curve]) => {
-    const known = curve.mean.filter(v => v !== null);
-    return el("figure", {}, el("figcaption", {}, el("b", {}, name), el("output", {}, number(known[known.length - 1], 3))),
-      lineChart(name, [{...curve, run: 0, name}]));
+const CURVES = [["step/seconds", "seconds a step"], ["step/tokens_per_second", "tokens per second"],
+  ["threads_used", "share of the threads' time used"], ["memory/process", "memory in MB", 1e-6],
+  ["memory/device_peak", "memory of the GPU in MB, the most", 1e-6]];
+
+// Drawn after the rest: each asks for a series of its own.
+function curves(at, stage) {
+  const known = CURVES.filter(([name]) => stage.metrics.some(metric => metric.name === name));
+  return el("section", {}, el("h2", {}, "Speed and memory"), el("div", {class: "curves"}, known.map(([name, shown, scale]) => {
+    const out = el("output", {}), body = el("div", {class: "plot"});
+    ask(at.run, "curve", {stage: stage.stage, metric: name}).then(own => {
+      const scaled = values => (scale ? values.map(v => (v === null ? null : v * scale)) : values);
+      const curve = {...own, mean: scaled(own.mean), low: scaled(own.low), high: scaled(own.high)};
+      const last = curve.mean.filter(v => v !== null).pop();
+      out.append(number(last ?? null, 3));
+      body.append(lineChart(shown, [{...curve, run: 0, name: shown}]));
+    }).catch(error => body.append(el("p", {class: "soft empty"}, error.message)));
+    return el("figure", {data: {curve: name}}, el("figcaption", {}, el("b", {}, shown), out), body,
+      el("p", {class: "meaning"}, stage.metrics.find(metric => metric.name === name).meaning));
   })));
 }
 

@@ -10,24 +10,32 @@ import math
 import sqlite3
 from collections.abc import Mapping
 
-import numpy as np
-
 from cohort.report import read
 
 POINTS = 400
 """Stretches of a curve at most: about one a pixel or two."""
 
+PARTS = ("mean", "low", "high")
+"""What is known of a stretch."""
+
 SECONDS, SPEED = "step/seconds", "step/tokens_per_second"
 """Curves that are no metrics: what a step took by the clock, and the tokens it added per second."""
 
-_METRIC = "SELECT step, value FROM metrics WHERE stage = :stage AND name = :name ORDER BY step"
-_SECONDS = "SELECT step, seconds FROM steps WHERE stage = :stage ORDER BY step"
+_METRIC = "SELECT step, value FROM metrics WHERE stage = :stage AND name = :name"
+_SECONDS = "SELECT step, seconds AS value FROM steps WHERE stage = :stage"
 _SPEED = """
-SELECT m.step, (m.value - lag(m.value, 1, 0.0) OVER (ORDER BY m.step)) / max(s.seconds, 1e-9)
+SELECT m.step, (m.value - lag(m.value, 1, 0.0) OVER (ORDER BY m.step)) / max(s.seconds, 1e-9) AS value
 FROM metrics m JOIN steps s ON s.stage = m.stage AND s.step = m.step
-WHERE m.stage = :stage AND m.name = 'num_tokens' ORDER BY m.step
+WHERE m.stage = :stage AND m.name = 'num_tokens'
 """
 _SOURCES = {SECONDS: _SECONDS, SPEED: _SPEED}
+
+_THINNED = """
+SELECT max(step), avg(known), min(known), max(known)
+FROM (SELECT step, CASE WHEN abs(value) < 1e308 THEN value END AS known FROM ({}))
+GROUP BY (step - :first) / :stretch ORDER BY 1
+"""
+"""SQLite does it without handing out the rows, and without holding up other threads."""
 
 _NAMES = """
 WITH RECURSIVE found(name) AS (
@@ -61,36 +69,15 @@ def curve(
 
     stretch: how many steps a point stands for; it is named by the last of them.
     """
-    cursor = db.cursor()
-    cursor.row_factory = None  # plain tuples: there may be tens of thousands
-    rows = cursor.execute(_SOURCES.get(name, _METRIC), {"stage": stage, "name": name}).fetchall()
-    if not rows:
-        return {"steps": [], "mean": [], "low": [], "high": [], "stretch": 1}
-    steps = np.array([step for step, _ in rows])
-    known = np.array([math.nan if value is None else value for _, value in rows])
-    known[~np.isfinite(known)] = math.nan
-    first, last = ends(db, stage) or (steps[0], steps[-1])
+    first, last = ends(db, stage) or (0, 0)
     stretch = max(1, math.ceil((last - first + 1) / points))
-    begins = np.flatnonzero(np.diff((steps - first) // stretch, prepend=-1))
-    counts = np.add.reduceat(np.isfinite(known), begins, dtype=float)
-    with np.errstate(all="ignore"):  # a stretch without a value is 0 / 0, which is a gap
-        drawn = {
-            "mean": np.add.reduceat(np.nan_to_num(known), begins) / counts,
-            "low": np.fmin.reduceat(known, begins),
-            "high": np.fmax.reduceat(known, begins),
-        }
-    kept: dict[str, object] = {
-        part: [rounded(v) for v in own.tolist()] for part, own in drawn.items()
-    }
-    at = np.append(begins[1:], len(steps)) - 1
-    return {"steps": steps[at].tolist(), **kept, "stretch": stretch}
-
-
-def values(db: sqlite3.Connection, stage: int, name: str, points: int = POINTS) -> list[float]:
-    """The finite means of a curve, in order."""
-    own = curve(db, stage, name, points=points)["mean"]
-    assert isinstance(own, list)
-    return [value for value in own if value is not None]
+    given = {"stage": stage, "name": name, "first": first, "stretch": stretch}
+    cursor = db.cursor()
+    cursor.row_factory = None  # plain tuples
+    rows = cursor.execute(_THINNED.format(_SOURCES.get(name, _METRIC)), given).fetchall()
+    steps, *drawn = map(list, zip(*rows, strict=True)) if rows else ([], [], [], [])
+    parts = {part: [rounded(v) for v in own] for part, own in zip(PARTS, drawn, strict=True)}
+    return {"steps": steps, **parts, "stretch": stretch}
 
 
 def rounded(value: float | None, digits: int = 6) -> float | None:

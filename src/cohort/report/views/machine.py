@@ -1,14 +1,17 @@
-"""Where the time of a stage's steps went, what its reward functions did, and its profile."""
+"""Where the time of a stage's steps went, what its reward functions did, and its profile.
+
+Speed and memory are curves as others are, and asked for as such.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from dataclasses import asdict
+from typing import Literal
 
 from cohort.report.phases import PHASES, read_profile
-from cohort.report.statistics import mean
 from cohort.report.text import one_line
-from cohort.report.views.curves import SECONDS, SPEED, curve, metric_names, rounded, values
+from cohort.report.views.curves import curve, metric_names, rounded
 
 BARS = 60
 """Stretches of steps at most that the phases are shown in."""
@@ -18,7 +21,7 @@ FAILED = "failed_"
 
 
 def machine(db: sqlite3.Connection, stage: int) -> dict[str, object]:
-    """Phases by stretch of steps with their means, speed, the outcomes of each reward, a profile."""
+    """Phases by stretch of steps with their means, the outcomes of each reward, a profile."""
     names = metric_names(db, stage)
     told = {name: curve(db, stage, f"time/{name}", points=BARS) for name in PHASES}
     found = {name: own for name, own in told.items() if own["steps"]}
@@ -27,10 +30,6 @@ def machine(db: sqlite3.Connection, stage: int) -> dict[str, object]:
         "stage": stage,
         "phases": {name: own["mean"] for name, own in found.items()},
         "steps": max((own["steps"] for own in found.values()), key=_size, default=[]),
-        "seconds": curve(db, stage, SECONDS),
-        "speed": curve(db, stage, SPEED) if "num_tokens" in names else None,
-        "used": curve(db, stage, "threads_used") if "threads_used" in names else None,
-        "memory": [name for name in names if name.startswith("memory/")],
         "rewards": rewards(db, stage, names),
         "profile": asdict(profile) if profile and profile.stage == stage else None,
     }
@@ -44,17 +43,17 @@ def _size(steps: object) -> int:
 def rewards(db: sqlite3.Connection, stage: int, names: list[str]) -> list[dict[str, object]]:
     """For each reward function: how many answers it scored, could not or failed at, and its slowest call."""
     found: dict[str, dict[str, float]] = {}
+    means: dict[str, float | None] = {}
     for name in names:
         head, _, rest = name.partition("/")
         function, _, statistic = rest.rpartition("/")
-        if head == "rewards" and (statistic in OUTCOMES or statistic.startswith(FAILED)):
-            total, highest = db.execute(
-                "SELECT total(value), max(value) FROM metrics WHERE stage = ? AND name = ?",
-                (stage, name),
-            ).fetchone()
-            found.setdefault(function, {})[statistic] = (
-                highest if statistic == "slowest_seconds" else total
-            )
+        if head != "rewards":
+            continue
+        if statistic == "mean":
+            means[function] = _whole(db, stage, name, "avg")
+        elif statistic in OUTCOMES or statistic.startswith(FAILED):
+            kind = "max" if statistic == "slowest_seconds" else "total"
+            found.setdefault(function, {})[statistic] = _whole(db, stage, name, kind) or 0.0
     return [
         {
             "function": one_line(function),
@@ -64,12 +63,15 @@ def rewards(db: sqlite3.Connection, stage: int, names: list[str]) -> list[dict[s
                 for name, value in own.items()
                 if name.startswith(FAILED)
             },
-            "value": _mean(db, stage, f"rewards/{function}/mean"),
+            "value": rounded(means.get(function)),
         }
         for function, own in found.items()
     ]
 
 
-def _mean(db: sqlite3.Connection, stage: int, name: str) -> float | None:
-    own = values(db, stage, name)
-    return rounded(mean(own)) if own else None
+def _whole(
+    db: sqlite3.Connection, stage: int, name: str, kind: Literal["avg", "max", "total"]
+) -> float | None:
+    """One number of a whole series, which SQLite finds without handing the series over."""
+    query = f"SELECT {kind}(value) FROM metrics WHERE stage = ? AND name = ?"
+    return db.execute(query, (stage, name)).fetchone()[0]

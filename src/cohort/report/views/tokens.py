@@ -1,4 +1,4 @@
-"""The tokens of a group's answers as words to colour: text, log-probability, advantage, whether they teach.
+"""The tokens of a group's answers as words to colour: text, log-probability, advantage, ratio, entropy.
 
 The store keeps ids. Their text needs the run's tokenizer, looked for in its folder and then where its recipe
 says the model is; without one, a token is shown by its number. Of an episode, tokens that the
@@ -29,18 +29,21 @@ MOST_TOKENS = 40_000
 TOKENIZER = "tokenizer.json"
 MOST_TOKENIZER_BYTES = 64 << 20
 
+LATER = ("steps", "episode", "ratios", "entropies", "clipped")
+"""Columns that runs of earlier schemas do not have."""
+
 Words = Callable[[Sequence[int]], list[str]]
 """Token ids to the text that each adds."""
 
 
 def tokens(db: sqlite3.Connection, group: int, words: Words) -> dict[str, object]:
     """Each answer's tokens, by the number of the answer; those beyond MOST_TOKENS are None."""
-    judged = {row["name"] for row in db.execute("PRAGMA table_info(rollouts)")}
+    known = {row["name"] for row in db.execute("PRAGMA table_info(rollouts)")}
     found: dict[str, object] = {}
     left = MOST_TOKENS
     for row in db.execute("SELECT * FROM rollouts WHERE group_id = ? ORDER BY number", (group,)):
         left -= len(row["tokens"]) // 4
-        kept = {name: row[name] if name in judged else None for name in ("steps", "episode")}
+        kept = {name: row[name] if name in known else None for name in LATER}
         found[str(row["number"])] = None if left < 0 else _answer(row, kept, words)
     return {"answers": found, "decoded": words is not numbered}
 
@@ -52,15 +55,32 @@ def _answer(row: sqlite3.Row, kept: Mapping[str, Any], words: Words) -> dict[str
     if kept["episode"]:
         told_mask = told(kept["episode"]).sampled
         sampled[: len(told_mask)] = told_mask[: len(ids)]
-    full: list[float | None] = [None] * len(ids)
-    for place, value in zip(np.flatnonzero(sampled), logprobs, strict=False):
-        full[int(place)] = rounded(float(value), 3)
+    places = np.flatnonzero(sampled)
+    learned: dict[str, object] = {}
+    if kept["ratios"] is not None:  # the answer was in an update
+        clipped = np.frombuffer(kept["clipped"], "u1")
+        learned = {
+            "ratio": _spread(np.frombuffer(kept["ratios"], "<f2"), places, len(ids)),
+            "entropy": _spread(np.frombuffer(kept["entropies"], "<f2"), places, len(ids)),
+            "clipped": places[: len(clipped)][clipped > 0].tolist(),
+        }
     return {
         "text": [showable(word) for word in words(ids.tolist())],
-        "logprob": full,
+        "logprob": _spread(logprobs, places, len(ids)),
         "advantage": _advantages(row["advantage"], kept["steps"], sampled),
-        "seen": [int(place) for place in np.flatnonzero(~sampled)],
+        "seen": np.flatnonzero(~sampled).tolist(),
+        **learned,
     }
+
+
+def _spread(
+    values: NDArray[np.floating], places: NDArray[np.int64], count: int
+) -> list[float | None]:
+    """Values of the sampled tokens in their places among all; None elsewhere."""
+    full: list[float | None] = [None] * count
+    for place, value in zip(places.tolist(), values.tolist(), strict=False):
+        full[place] = rounded(value, 3)
+    return full
 
 
 def _advantages(
@@ -97,6 +117,7 @@ def words_of(run: Path) -> Words:
 
 
 def _places(run: Path) -> Iterator[Path]:
+    yield run / TOKENIZER
     yield run / "model" / TOKENIZER
     yield from sorted(run.glob(f"checkpoints/*/{TOKENIZER}"))
     try:

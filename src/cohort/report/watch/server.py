@@ -18,15 +18,16 @@ from typing import Any
 from cohort.data.store import connect_read_only
 from cohort.errors import RunError
 from cohort.report import read
-from cohort.report.page.files import files
+from cohort.report.page.files import FIRST, bundle, files
 from cohort.report.text import one_line
 from cohort.report.views.answers import AskedError, answer
 from cohort.report.views.whole import pulse
 from cohort.report.watch.guard import Application, Guard
 
 LOOPBACK = "127.0.0.1"
-KEPT_ANSWERS = 16
-"""Answers to `run` and `health` that are kept until their run moves on; every page asks for them."""
+KEPT = ("run", "health", "curve", "machine")
+KEPT_ANSWERS = 200
+"""Answers that are kept until their run moves on; one has some thousand numbers at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,10 @@ def application(runs: Sequence[Path], *, token: str, port: int) -> Application:
     asked = Asked(runs)
     page = files()
     page[""] = page["index.html"]
+    page[FIRST] = (
+        bundle(page),
+        page[FIRST][1],
+    )  # one request, and not one after the other for each module
 
     async def of_page(request: Request) -> Response:
         found = page.get(request.path_params.get("name", ""))
@@ -160,9 +165,9 @@ class Asked:
     def _answer(
         self, db: sqlite3.Connection, run: Path, question: str, given: dict[str, str]
     ) -> object:
-        if question not in ("run", "health"):
+        if question not in KEPT:
             return answer(db, run, question, given)
-        key = f"{run} {question}", json.dumps(pulse(db))
+        key = f"{run} {question} {sorted(given.items())}", json.dumps(pulse(db))
         if key not in self._kept:
             while len(self._kept) >= KEPT_ANSWERS:
                 self._kept.pop(next(iter(self._kept)))
