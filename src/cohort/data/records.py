@@ -166,6 +166,7 @@ class Group:
     greedy_reward: that of the greedy answer, where the algorithm compares with it.
     discarded: why nothing is learned from the group; empty when something may be.
     steps: the rewarded steps of each rollout, where the algorithm learns from them.
+    begun: what stands in the prompt of the answers already, where the chat template opens a thought.
     """
 
     problem: Problem
@@ -176,6 +177,12 @@ class Group:
     greedy_reward: float | None = None
     discarded: str = ""
     steps: tuple[tuple[JudgedStep, ...], ...] = ()
+    begun: str = ""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text of each rollout, with what was begun of it before it."""
+        return tuple(self.begun + rollout.text for rollout in self.rollouts)
 
     @property
     def rewards(self) -> tuple[float | None, ...]:
