@@ -123,6 +123,22 @@ def test_a_reference_of_a_policy_with_plain_rows_has_them_too():
         valued_from(policy, "token")
 
 
+@pytest.mark.parametrize("name", ["Qwen3-MoE", "Mixtral"])
+def test_the_balancing_loss_of_routers_is_left_out_and_the_routers_learn(name):
+    options = TRAINED[name].options | {"output_router_logits": True, "router_aux_loss_coef": 100.0}
+    asking = replace(TRAINED[name], options=options)
+    gradients = []
+    for architecture in (TRAINED[name], asking):
+        policy = take_over(architectures.tiny(architecture), new_tokenizer(PIECES))
+        policy.logprobs(pack(families([(3, (5, 1, 9))])))[0].sum().backward()
+        gradients.append({n: p.grad for n, p in policy.model.named_parameters()})
+    plain, asked = gradients
+    assert all(torch.equal(plain[name], asked[name]) for name in plain)
+    routers = [g for n, g in plain.items() if n.endswith(("mlp.gate.weight", "router.weight"))]
+    assert routers
+    assert all(gradient.abs().max() > 0 for gradient in routers)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_trained_is_refused_with_the_reason(name):
     with pytest.raises(ModelError, match=REFUSED[name][2]):
