@@ -26,6 +26,7 @@ from cohort.data import keyed
 from cohort.errors import ModelError
 from cohort.policy.headers import shapes_of
 from cohort.policy.plain_json import read_object, shown
+from cohort.policy.quantized import check_quantizable, told
 
 NAME = "default"
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -58,7 +59,8 @@ def adapt(model: PreTrainedModel, options: LoRA, *, seed: int) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(keyed.digest(seed, "adapters") % 2**63)
         try:
-            model.add_adapter(config, NAME)
+            with told(model):
+                model.add_adapter(config, NAME)
         except ValueError as error:
             modules = model.named_modules()
             names = sorted({n.rpartition(".")[2] for n, m in modules if _matrix(m) is not None})
@@ -85,6 +87,8 @@ def left_alone(model: PreTrainedModel) -> list[str] | None:
 def check_adaptable(options: Model) -> None:
     """Raise ModelError where adapters cannot be trained or saved, before a model is loaded."""
     _peft()
+    if options.lora is not None and options.lora.quantized != "none":
+        check_quantizable()
     if (
         options.lora is not None
         and not options.lora.merge
