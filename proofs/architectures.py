@@ -45,9 +45,7 @@ REFUSALS = ("| refused | why |", "| --- | --- |")
 EVERY = (*TRAINED, *PLAIN, *REFUSED)
 
 
-def prove(
-    short: bool, *, only: Collection[str] = EVERY, write: bool = False
-) -> dict[str, object]:
+def prove(short: bool, *, only: Collection[str] = EVERY, write: bool = False) -> dict[str, object]:
     """Every architecture of `only` with every seed; `short` takes the first seed alone."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
