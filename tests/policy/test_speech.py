@@ -1,11 +1,14 @@
 """How a model speaks where the recipe says more than its folder: ends, its template, its thoughts."""
 
+import json
+
+import numpy as np
 import pytest
 from tokenizers import AddedToken
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from cohort.config.load import read_model
-from cohort.config.recipe import Model
+from cohort.config.recipe import LoRA, Model
 from cohort.data.records import Problem
 from cohort.errors import ModelError, RecipeError
 from cohort.policy.bounded import Chats
@@ -114,9 +117,7 @@ def test_what_a_template_would_not_read_is_refused(folder):
 def test_tags_of_thoughts_are_shown_as_everybody_reads_them(opening, closing):
     policy, (opens, closes) = _thinking(opening, closing)
     two, three = policy.tokenizer.convert_tokens_to_ids(["2", "3"])
-    tokens = prompts([5])[0][:0].tolist() + [opens, two, closes, three, 1]
-    answer = prompts([5])[0].copy()
-    answer[:] = tokens
+    answer = np.array([opens, two, closes, three, 1], dtype=np.int32)
     assert policy.text(answer) == "<think>2</think>3"
     for place, end in enumerate((7, 8, 16, 17)):
         assert policy.token_at(answer, end) == place
@@ -131,9 +132,7 @@ def test_ordinary_tags_of_text_stay_what_they_are():
 def test_tags_may_be_named_and_must_be_tokens(folder):
     policy = _loaded(folder, thinking=["7", "8"])
     own = policy.tokenizer.convert_tokens_to_ids(["7", "1", "8", "2"])
-    answer = prompts([4])[0].copy()
-    answer[:] = own
-    assert policy.text(answer) == "<think>1</think>2"
+    assert policy.text(np.array(own, dtype=np.int32)) == "<think>1</think>2"
     with pytest.raises(ModelError, match="no token"):
         _loaded(folder, thinking=["7", "<reasoning>"])
     with pytest.raises(RecipeError, match="two tags"):
@@ -166,3 +165,17 @@ def test_a_commands_model_takes_options_as_a_recipe_does(folder):
         read_model(str(folder), ["model.end=[7]"], source="a test")
     with pytest.raises(RecipeError, match="seed"):
         read_model(str(folder), ["seed=3"], source="a test")
+
+
+def test_an_adapter_folder_speaks_as_it_was_trained(folder, tmp_path):
+    pytest.importorskip("peft")
+    told = _loaded(folder, lora=LoRA(rank=2), ends=["7"], template_variables={"thinks": False})
+    save_policy(told, tmp_path)
+    again = _loaded(tmp_path)
+    assert again.ends == told.ends != _loaded(folder).ends
+    assert again.prompt_tokens(ASKS).tolist() == told.prompt_tokens(ASKS).tolist()
+    settings = tmp_path / "tokenizer_config.json"
+    content = json.loads(settings.read_text())
+    settings.write_text(json.dumps(content | {"auto_map": {"AutoTokenizer": ["evil.Evil", None]}}))
+    with pytest.raises(ModelError, match="never run"):
+        _loaded(tmp_path)

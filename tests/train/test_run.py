@@ -14,6 +14,7 @@ from cohort.errors import Interrupted, RewardError, RunError
 from cohort.policy.load import save_policy
 from cohort.report.summary import summarize
 from cohort.train.run import train_recipe
+from tests.tiny import tiny_policy
 from tests.train.runs import (
     EVALUATE,
     EVERYTHING,
@@ -25,7 +26,6 @@ from tests.train.runs import (
     run,
     weights,
 )
-from tests.tiny import tiny_policy
 
 
 def _with(stage, **changes):

@@ -99,6 +99,7 @@ def save_policy(policy: Policy, folder: Path) -> None:
     logging.disable_progress_bar()
     if is_adapted(policy.model) and not policy.saved_merged:
         save_adapters(policy.model, folder)
+        policy.model.generation_config.save_pretrained(folder)
     else:
         whole(policy).save_pretrained(folder)
     policy.tokenizer.save_pretrained(folder)

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from transformers.modeling_utils import PreTrainedModel
 from transformers.utils import logging
 
 from cohort.errors import CohortError, ModelError
 from cohort.policy.adapters import add_from, base_of, is_adapter_folder
 from cohort.policy.bounded import try_tokenizer
-from cohort.policy.folder import CONFIG, check_folder
+from cohort.policy.folder import CONFIG, GENERATION, check_beside_adapters, check_folder
 from cohort.policy.headers import Weights
 from cohort.policy.plain_json import shown
 from cohort.policy.tokenizer_files import TOKENIZER
@@ -65,10 +65,21 @@ def settle(model: PreTrainedModel) -> None:
 
 
 def _with_adapters(folder: Path) -> tuple[PreTrainedModel, Any]:
-    """The model that an adapter folder is for, with the adapters in its weights."""
+    """The model that an adapter folder is for, with the adapters in its weights.
+
+    A tokenizer beside the adapters is theirs: its template may have been told something.
+    """
     model, tokenizer = pretrained(_base(folder))
     add_from(folder, model)
     _check_finite(str(folder), model)
+    if (folder / TOKENIZER).exists():
+        check_beside_adapters(folder, model.get_input_embeddings().weight.shape[0])
+        try_tokenizer(folder / TOKENIZER)
+        tokenizer = by_library(str(folder), lambda: AutoTokenizer.from_pretrained(folder, **HERE))
+    if (folder / GENERATION).exists():
+        model.generation_config = by_library(
+            str(folder), lambda: GenerationConfig.from_pretrained(folder, local_files_only=True)
+        )
     return model, tokenizer
 
 

@@ -3,9 +3,9 @@
     y = x W^T + (alpha / rank) x A^T B^T        W kept as 4-bit NormalFloat (NF4), blocks of 64 numbers with
                                                 a scale each, the scales in 8 bits; A and B as they are
 
-Through bitsandbytes, which computes each product with the numbers that the bits stand for, sampling as training.
-What is rounded is the base, once, before anything is trained. Embeddings, the head, norms, routers and
-experts that are one tensor stay as they are.
+Through bitsandbytes, which computes each product with the numbers that the bits stand for, in sampling as
+in training. What is rounded is the base, once, before anything is trained. Embeddings, the head, norms,
+routers and experts that are one tensor stay as they are.
 """
 
 from __future__ import annotations

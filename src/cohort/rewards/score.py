@@ -41,10 +41,10 @@ def score_groups(
 
     A function is given, by keyword and aligned with the rollouts of all groups in order: `prompts`,
     `completions` (text, or a list of one assistant message where the prompt is a chat; of an episode
-    all that was said and shown; with the `<think>` before it that a template opened), `completion_ids`, `episodes` (None, or its turns, facts, stop and
-    seconds), every column that any problem has (None where one lacks it), and its own
-    arguments; of these, what its signature names, or all where it has `**kwargs`. Without a runner
-    functions run in this process. Raises RewardError, and where it is strict also for a function that
+    all that was said and shown; with the `<think>` before it that a template opened), `completion_ids`,
+    `episodes` (None, or its turns, facts, stop and seconds), every column that any problem has (None where
+    one lacks it), and its own arguments; of these, what its signature names, or all where it has
+    `**kwargs`. Without a runner functions run in this process. Raises RewardError, and where it is strict also for a function that
     raised or returned what is no reward; else that is a failure of the rollouts it concerns.
     """
     named = [
