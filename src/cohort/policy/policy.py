@@ -229,6 +229,8 @@ class Policy:
 
     @functools.cached_property
     def _begun(self) -> str:
+        if not getattr(self.tokenizer, "chat_template", None):
+            return ""  # an agent may be asked in chats by a tokenizer that has no template
         return self.thoughts.opened(self.chats.text(SHORTEST, "one turn of a user"))
 
     def completion_tokens(self, text: str, of: Problem | None = None) -> NDArray[np.int32]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
@@ -73,7 +73,7 @@ def _with_adapters(folder: Path) -> tuple[PreTrainedModel, Any]:
     add_from(folder, model)
     _check_finite(str(folder), model)
     if (folder / TOKENIZER).exists():
-        check_beside_adapters(folder, model.get_input_embeddings().weight.shape[0])
+        check_beside_adapters(folder, len(cast(Any, model.get_input_embeddings()).weight))
         try_tokenizer(folder / TOKENIZER)
         tokenizer = by_library(str(folder), lambda: AutoTokenizer.from_pretrained(folder, **HERE))
     if (folder / GENERATION).exists():
