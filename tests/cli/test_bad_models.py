@@ -9,8 +9,10 @@ import pytest
 from transformers import T5Config, T5ForConditionalGeneration
 
 from cohort.cli.main import run as run_command
+from cohort.errors import ModelError
 from cohort.policy.load import save_policy
 from cohort.policy.new import new_tokenizer
+from cohort.policy.pretrained import by_library
 from tests.hostile_folders import honest_folder, spoilt
 from tests.tiny import PIECES, tiny_policy
 
@@ -105,6 +107,15 @@ def test_every_command_refuses_it_with_the_remedy(name, place, honest, monkeypat
         assert re.search(expected, said), (command, said)
     assert not (place / "runs").exists()
     assert not (place / "canary").exists()
+
+
+def test_a_name_on_the_hub_whose_library_asks_for_consent_to_run_code_gets_none():
+    def ask():
+        raise ValueError("The repository a/b contains custom code. Set `trust_remote_code=True`.")
+
+    with pytest.raises(ModelError, match="code of its own, which is never run") as refused:
+        by_library("a/b", ask)
+    assert "trust_remote_code" not in str(refused.value)
 
 
 def test_chats_for_a_model_without_a_template_are_refused(place, monkeypatch, capsys):
