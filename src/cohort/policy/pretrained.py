@@ -159,7 +159,9 @@ def by_library(path: str, load: Callable[[], Loaded]) -> Loaded:
         raise
     except Exception as error:  # tokenizers raises bare Exception, the others anything
         said = shown(" ".join(str(error).split()), 300)
-        if "trust_remote_code" in str(error):  # of a name on the hub, whose library asks for consent
+        if "trust_remote_code" in str(
+            error
+        ):  # of a name on the hub, whose library asks for consent
             raise ModelError(
                 f"the model {path!r} comes with code of its own, which is never run",
                 "use a model whose kind transformers knows itself",

@@ -44,8 +44,9 @@ def score_groups(
     all that was said and shown; with the `<think>` before it that a template opened), `completion_ids`,
     `episodes` (None, or its turns, facts, stop and seconds), every column that any problem has (None where
     one lacks it), and its own arguments; of these, what its signature names, or all where it has
-    `**kwargs`. Without a runner functions run in this process. Raises RewardError, and where it is strict also for a function that
-    raised or returned what is no reward; else that is a failure of the rollouts it concerns.
+    `**kwargs`. Without a runner functions run in this process. Raises RewardError, and where it is strict
+    also for a function that raised or returned what is no reward; else that is a failure of the rollouts it
+    concerns.
     """
     named = [
         f'rollout {number} of problem "{group.problem.id}"'
