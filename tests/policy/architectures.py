@@ -26,6 +26,7 @@ from cohort.policy import adapters
 from cohort.policy.load import save_policy, take_over
 from cohort.policy.new import new_tokenizer
 from cohort.policy.policy import Policy
+from cohort.policy.pretrained import settle
 from cohort.rollout.request import Request, Sampling
 from cohort.rollout.sampler import sample
 from cohort.train.optim import Updater
@@ -251,9 +252,13 @@ def against_generate(policy: Policy, plain: PreTrainedModel) -> float:
 
 
 def saved_is_loaded_equal(policy: Policy, plain: PreTrainedModel, folder: Path) -> bool:
-    """Whether transformers alone finds the same model in the saved folder."""
+    """Whether transformers alone finds the same model in the saved folder.
+
+    Its weights are moved to where torch lays them out: some products are rounded otherwise elsewhere.
+    """
     save_policy(policy, folder)
     loaded = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+    settle(loaded)
     return torch.equal(_logits(loaded), _logits(plain))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,17 @@ def test_steps_of_an_answer_have_rewards_of_their_own() -> None:
     assert first.total == pytest.approx(2.0 * 0.75 + 0.1)
     assert (second.steps, second.parts["by_step"]) == ((), None)
     assert second.total == pytest.approx(0.2)
+
+
+def test_an_answer_that_its_template_began_is_shown_whole_and_its_steps_counted_without() -> None:
+    def judge(*, completions: list[list[dict[str, str]]]) -> Any:
+        texts = [completion[0]["content"] for completion in completions]
+        assert texts == ["<think>\nso</think>2", "<think>\n"]
+        return [[(8 + 2, 0.5), (len(text), 1.0)] if "so" in text else [] for text in texts]
+
+    begun = replace(group(CHAT, "so</think>2", ""), begun="<think>\n")
+    (scored,) = score_groups([begun], [reward(judge)])
+    assert [score.steps for score in scored.scores] == [((2, 0.5), (11, 1.0)), ()]
 
 
 def test_a_step_that_cannot_be_judged_has_no_reward() -> None:

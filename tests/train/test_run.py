@@ -8,10 +8,13 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import cohort
-from cohort.config.load import load_recipe
+from cohort.config.load import load_recipe, read_recipe
+from cohort.data.records import Problem
 from cohort.errors import Interrupted, RewardError, RunError
+from cohort.policy.load import save_policy
 from cohort.report.summary import summarize
 from cohort.train.run import train_recipe
+from tests.tiny import tiny_policy
 from tests.train.runs import (
     EVALUATE,
     EVERYTHING,
@@ -225,3 +228,38 @@ def test_problems_that_are_too_long_are_left_out_where_the_recipe_says_so(tmp_pa
     asked = {prompt for (prompt,) in rows(folder, "SELECT prompt FROM groups")}
     assert asked <= set(prompts[:6])
     assert len(asked) >= 4
+
+
+def test_prompts_that_are_too_long_lose_their_beginning_where_the_recipe_says_so(tmp_path):
+    file = tmp_path / "mixed.jsonl"
+    prompts = [f"{n}+1=" for n in range(6)] + ["1+" * 60 + f"{n}=" for n in range(6)]
+    file.write_text("\n".join(json.dumps({"prompt": p, "answer": "1"}) for p in prompts))
+    problems = {"source": str(file), "too_long": "cut", "held_out_problems": 1}
+    stage = _with(REINFORCE, problems=problems, rewards={"correct": 1.0}, steps=6)
+    folder = run(tmp_path / "run", SUPERVISED, stage)
+    asked = {prompt for (prompt,) in rows(folder, "SELECT prompt FROM groups")}
+    assert not asked & set(prompts[6:])
+    cut = asked - set(prompts[:6])
+    assert cut
+    assert all(any(whole.endswith(prompt) for whole in prompts[6:]) for prompt in cut)
+
+
+def test_of_a_chat_the_ids_are_stored_and_rewards_see_the_thought_that_its_template_opened(
+    tmp_path,
+):
+    policy, _ = tiny_policy()
+    policy.tokenizer.chat_template = "{{ messages[0].content }}<think>"
+    save_policy(policy, tmp_path / "model")
+    chat = [{"role": "user", "content": "12"}]
+    (tmp_path / "chats.jsonl").write_text("\n".join(json.dumps({"prompt": chat}) for _ in range(3)))
+    (tmp_path / "mine.py").write_text(
+        "def opened(completions):\n"
+        "    return [float(c[0]['content'].startswith('<think>')) for c in completions]\n"
+    )
+    stage = _with(REINFORCE, problems="chats.jsonl", rewards={"mine.py:opened": 1.0}, steps=1)
+    made = read_recipe({"threads": 1, "model": "model", "stage": [stage]})
+    folder = train_recipe(made, run=tmp_path / "run", base=tmp_path, name="test", quiet=True)
+    kept = rows(folder, "SELECT prompt_tokens FROM groups")
+    expected = policy.prompt_tokens(Problem("p", tuple(chat))).astype("<i4").tobytes()
+    assert {tokens for (tokens,) in kept} == {expected}
+    assert {reward for (reward,) in rows(folder, "SELECT value FROM scores")} == {1.0}

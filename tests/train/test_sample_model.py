@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cohort.cli.main import app
+from cohort.config.recipe import Model
 from cohort.data.records import Problem
 from cohort.errors import ModelError, RecipeError
 from cohort.policy.load import save_policy
@@ -32,8 +33,8 @@ def folders(tmp_path_factory):
 
 def test_an_answer_begins_as_it_is_told_and_goes_on_from_there(folders):
     for folder in folders:
-        plain = sample_model(folder, "1 2", OPTIONS, count=3)
-        begun = sample_model(folder, "1 2", OPTIONS, count=3, begins="7 7")
+        plain = sample_model(Model(path=folder), "1 2", OPTIONS, count=3)
+        begun = sample_model(Model(path=folder), "1 2", OPTIONS, count=3, begins="7 7")
         assert all(answer.startswith("7 7") for answer in begun)
         assert [answer[3:] for answer in begun] != plain
 
@@ -66,20 +67,20 @@ def test_a_text_that_ends_answers_ends_them_where_it_is_completed():
 
 def test_a_conversation_is_shown_what_was_said_before(folders):
     _, chatty = folders
-    answers = list(talk_to(chatty, iter(["1", "2"]), OPTIONS))
+    answers = list(talk_to(Model(path=chatty), iter(["1", "2"]), OPTIONS))
     assert len(answers) == 2
-    again = list(talk_to(chatty, iter(["1", "2"]), OPTIONS))
+    again = list(talk_to(Model(path=chatty), iter(["1", "2"]), OPTIONS))
     assert answers == again
-    alone = list(talk_to(chatty, iter(["2"]), OPTIONS))
+    alone = list(talk_to(Model(path=chatty), iter(["2"]), OPTIONS))
     assert answers[1] != alone[0]
 
 
 def test_without_a_template_there_is_no_conversation_and_no_system_message(folders):
     plain, _ = folders
     with pytest.raises(ModelError, match="no chat template"):
-        next(talk_to(plain, iter(["1"]), OPTIONS))
+        next(talk_to(Model(path=plain), iter(["1"]), OPTIONS))
     with pytest.raises(ModelError, match="system message"):
-        sample_model(plain, "1", replace(OPTIONS, system="be brief"))
+        sample_model(Model(path=plain), "1", replace(OPTIONS, system="be brief"))
 
 
 def test_the_command_talks_line_by_line_and_refuses_what_it_would_ignore(folders):

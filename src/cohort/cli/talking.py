@@ -32,6 +32,14 @@ def sample(
     stop: Annotated[
         list[str] | None, typer.Option("--stop", help="A text that ends an answer. Repeatable.")
     ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="OPTION=VALUE",
+            help="An option of the model: model.template_variables.enable_thinking=false. Repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Sample answers to one prompt, or talk to a model; answers go to stdout, one after the other.
 
@@ -43,6 +51,9 @@ def sample(
             "is for a prompt",
             "give the prompt after the model",
         )
+    from cohort.config.load import read_model
+
+    asked = read_model(model, changes or [], source="cohort sample")
     choose_waiting()
     from cohort.train.sample_model import Manner, sample_model, talk_to
 
@@ -53,9 +64,9 @@ def sample(
         stop=tuple(stop or ()),
         system=system,
     )
-    answers = talk_to(model, _lines(), manner)
+    answers = talk_to(asked, _lines(), manner)
     if prompt is not None:
-        answers = iter(sample_model(model, prompt, manner, count=count, begins=begins))
+        answers = iter(sample_model(asked, prompt, manner, count=count, begins=begins))
     for answer in answers:
         typer.echo(answer)
 

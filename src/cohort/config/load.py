@@ -14,10 +14,11 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
+from cohort.config.base import Table
 from cohort.config.checks import check_recipe
 from cohort.config.lookup import nearest
 from cohort.config.overrides import apply_overrides
-from cohort.config.recipe import Recipe
+from cohort.config.recipe import Model, Recipe
 from cohort.config.refusals import refusal
 from cohort.config.toml import read_toml
 from cohort.errors import RecipeError, legible
@@ -48,6 +49,21 @@ def read_recipe(data: dict[str, Any], *, source: str = "recipe") -> Recipe:
     except RecipeError as error:
         raise RecipeError(f"{source}: {error.message}", error.hint) from None
     return recipe
+
+
+class _Asked(Table):
+    """A model alone, as a command names it."""
+
+    model: Model
+
+
+def read_model(path: str, changes: Sequence[str], *, source: str) -> Model:
+    """The model of a command that has no recipe; `changes` replace options of it: `model.dtype=bfloat16`."""
+    data = apply_overrides({"model": {"path": path}}, changes)
+    try:
+        return _Asked.model_validate(data, strict=True).model
+    except ValidationError as error:
+        raise refusal(error, _Asked, source) from None
 
 
 def dump_recipe(recipe: Recipe) -> str:

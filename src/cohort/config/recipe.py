@@ -58,6 +58,17 @@ class LoRA(Table):
     """The layers that get an adapter, by their names in the model; all but the head."""
     merge: bool = False
     """The run's `model/` is a whole model and not an adapter folder; always so for a new model."""
+    quantized: Literal["none", "nf4"] = "none"
+    """Keep the base in 4 bits (QLoRA, the extra `qlora`): an eighth of the memory of its matrices in float32,
+    slower, and rounded once. The embeddings, the head and experts stay as they are."""
+
+    @model_validator(mode="after")
+    def _not_merged_into_bits(self) -> Self:
+        if self.merge and self.quantized != "none":
+            raise ValueError(
+                f"quantized is {self.quantized} and merge is true: a base in 4 bits takes no adapters up"
+            )
+        return self
 
 
 class Model(Table):
@@ -74,11 +85,26 @@ class Model(Table):
     memory, about a third more time to learn, the same numbers."""
     lora: LoRA | None = None
     """Train adapters instead of all weights; needs the extra `lora`."""
+    ends: list[Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)]] = []
+    """Tokens that end an answer, by their text or id, beside the end of a sequence and those that the
+    model's `generation_config.json` names; saved with the model."""
+    template_variables: dict[str, bool | int | float | str] = {}
+    """What the chat template is told beside the messages, as `{ enable_thinking = false }`; saved with the
+    tokenizer, as the template's default."""
+    thinking: list[str] = []
+    """The two tags around thoughts, each a token, which rewards and reports are shown as `<think>` and
+    `</think>`. Empty: those that the tokenizer is known to have, as `[THINK]`, or else text as it is."""
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
         if bool(self.path) == (self.new is not None):
             raise ValueError("a model needs either path or new, and not both")
+        if self.new is not None and self.lora is not None and self.lora.quantized != "none":
+            raise ValueError("lora.quantized is for a model with weights, and not for a new one")
+        if self.thinking and (len(self.thinking) != 2 or len({*self.thinking}) < 2):
+            raise ValueError(
+                f"thinking is {self.thinking}: it is two tags, the opening and the closing one"
+            )
         return self
 
 

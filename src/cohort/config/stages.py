@@ -47,9 +47,10 @@ class Problems(Table):
     """The column with the answer to imitate (supervised stages)."""
     columns: dict[str, str] = {}
     """Other names for columns: `{ answer = "solution" }` gives rewards the column `solution` as `answer`."""
-    too_long: Literal["refuse", "drop"] = "refuse"
+    too_long: Literal["refuse", "drop", "cut"] = "refuse"
     """What to do with rows whose prompt leaves too little of the context for an answer: refuse to
-    train, or leave them out and say how many."""
+    train, leave them out, or cut away the beginning of the prompt, of a chat that of its longest message
+    of a user. How many they were is said."""
     split: str = "train"
     """The split of a hub data set."""
     held_out: str = ""

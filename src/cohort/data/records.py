@@ -181,6 +181,7 @@ class Group:
     discarded: why nothing is learned from the group; empty when something may be.
     steps: the rewarded steps of each rollout, where the algorithm learns from them.
     learned: one per rollout, None where it was in no update; empty until there was one.
+    begun: what stands in the prompt of the answers already, where the chat template opens a thought.
     """
 
     problem: Problem
@@ -192,6 +193,12 @@ class Group:
     discarded: str = ""
     steps: tuple[tuple[JudgedStep, ...], ...] = ()
     learned: tuple[Learned | None, ...] = ()
+    begun: str = ""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text of each rollout, with what was begun of it before it."""
+        return tuple(self.begun + rollout.text for rollout in self.rollouts)
 
     @property
     def rewards(self) -> tuple[float | None, ...]:

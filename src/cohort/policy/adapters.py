@@ -26,6 +26,7 @@ from cohort.data import keyed
 from cohort.errors import ModelError
 from cohort.policy.headers import shapes_of
 from cohort.policy.plain_json import read_object, shown
+from cohort.policy.quantized import check_quantizable, told
 
 NAME = "default"
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -33,6 +34,8 @@ PREFIX = "base_model.model."
 """What peft puts before every name in an adapter folder."""
 MOST_CONFIG_BYTES = 1 << 20
 DOWN, UP = ".lora_A.weight", ".lora_B.weight"
+STATE_SPACES = ("mamba", "mamba2", "falcon_mamba", "falcon_h1", "nemotron_h")
+"""Of whose layers peft refuses the last matrix."""
 PLAIN = {"peft_type": "LORA", "bias": "none", "use_dora": False, "modules_to_save": None}
 """What an adapter folder must say for its adapters to be added to the weights."""
 
@@ -51,12 +54,13 @@ def adapt(model: PreTrainedModel, options: LoRA, *, seed: int) -> None:
         bias="none",
         task_type="CAUSAL_LM",
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
-        exclude_modules=routers(model) if every else None,
+        exclude_modules=left_alone(model) if every else None,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(keyed.digest(seed, "adapters") % 2**63)
         try:
-            model.add_adapter(config, NAME)
+            with told(model):
+                model.add_adapter(config, NAME)
         except ValueError as error:
             modules = model.named_modules()
             names = sorted({n.rpartition(".")[2] for n, m in modules if _matrix(m) is not None})
@@ -66,19 +70,25 @@ def adapt(model: PreTrainedModel, options: LoRA, *, seed: int) -> None:
             ) from error
 
 
-def routers(model: PreTrainedModel) -> list[str] | None:
-    """Linear layers that choose experts, by name: they give several tensors, which no adapter adds to."""
+def left_alone(model: PreTrainedModel) -> list[str] | None:
+    """Linear layers that no adapter is added to, by name.
+
+    Those that choose experts give several tensors; kernels of state spaces read the weight of the last one
+    of a layer, past any adapter.
+    """
     found = [
         name
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear) and "Router" in type(module).__name__
     ]
-    return found or None
+    return found + ["out_proj"] * (model.config.model_type in STATE_SPACES) or None
 
 
 def check_adaptable(options: Model) -> None:
     """Raise ModelError where adapters cannot be trained or saved, before a model is loaded."""
     _peft()
+    if options.lora is not None and options.lora.quantized != "none":
+        check_quantizable()
     if (
         options.lora is not None
         and not options.lora.merge

@@ -46,6 +46,11 @@ def check_folder(folder: Path) -> Weights:
     """What the folder's weights are, by their headers. Raises ModelError for what is refused."""
     _check_entries(folder)
     _check_no_code(folder)
+    if (folder / "adapter_config.json").exists():
+        raise ModelError(
+            f"{folder} holds an adapter (adapter_config.json), which names another model",
+            "merge it into its model and give that folder",
+        )
     config = read_object(folder / CONFIG, MOST_CONFIG_BYTES)
     _check_choices(folder, config)
     _check_kind(folder, config)
@@ -56,6 +61,14 @@ def check_folder(folder: Path) -> Weights:
     _check_generation(folder, rows)
     check_tokenizer_files(folder, rows)
     return weights
+
+
+def check_beside_adapters(folder: Path, rows: int) -> None:
+    """The same of a tokenizer that stands beside adapters, for a model of so many embeddings."""
+    _check_entries(folder)
+    _check_no_code(folder)
+    _check_generation(folder, rows)
+    check_tokenizer_files(folder, rows)
 
 
 def _check_entries(folder: Path) -> None:
@@ -92,11 +105,6 @@ def _check_no_code(folder: Path) -> None:
                         "never run",
                         f"if transformers knows the model itself, remove {key!r} from the file",
                     )
-    if (folder / "adapter_config.json").exists():
-        raise ModelError(
-            f"{folder} holds an adapter (adapter_config.json), which names another model",
-            "merge it into its model and give that folder",
-        )
 
 
 def _check_choices(folder: Path, config: dict[str, Any]) -> None:

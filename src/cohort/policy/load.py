@@ -28,9 +28,11 @@ from cohort.policy.adapters import (
 )
 from cohort.policy.new import new_model, new_tokenizer
 from cohort.policy.plain_json import shown
-from cohort.policy.policy import Policy, embeddings, vocabulary_of
+from cohort.policy.policy import SHORTEST, Policy, embeddings, vocabulary_of
 from cohort.policy.pretrained import by_library, pretrained, settle
 from cohort.policy.probe import probe
+from cohort.policy.quantized import quantize
+from cohort.policy.speech import end_with, tell_template, thoughts_of
 
 SHAREABLE = ("full_attention", "sliding_attention")
 """Layer types that can share a prompt between answers; others carry a state along the row, or attend to
@@ -52,9 +54,14 @@ def load_policy(options: Model, *, vocabulary: list[str], seed: int) -> Policy:
         model, tokenizer = pretrained(options.path)
     if options.lora is not None:
         check_adaptable(options)
+        if options.lora.quantized != "none":
+            quantize(model.to(getattr(torch, options.dtype)))
         adapt(model, options.lora, seed=seed)
     model = model.to(getattr(torch, options.dtype))
+    end_with(model, tokenizer, options.ends)
+    tell_template(tokenizer, options.template_variables)
     policy = take_over(model, tokenizer, made_here=options.new is not None)
+    policy.thoughts = thoughts_of(tokenizer, options.thinking)
     if options.recompute:
         policy.recompute()
     policy.saved_merged = options.lora is not None and (options.lora.merge or policy.made_here)
@@ -92,6 +99,7 @@ def save_policy(policy: Policy, folder: Path) -> None:
     logging.disable_progress_bar()
     if is_adapted(policy.model) and not policy.saved_merged:
         save_adapters(policy.model, folder)
+        policy.model.generation_config.save_pretrained(folder)
     else:
         whole(policy).save_pretrained(folder)
     policy.tokenizer.save_pretrained(folder)
@@ -183,4 +191,4 @@ def _check_round_trip(tokenizer: Any) -> None:
 def _check_template(policy: Policy) -> None:
     """That a chat template, where there is one, renders the shortest chat."""
     if getattr(policy.tokenizer, "chat_template", None):
-        policy.chats.text([{"role": "user", "content": "1 + 1"}], "one turn of a user")
+        policy.chats.text(SHORTEST, "one turn of a user")

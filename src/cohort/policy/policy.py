@@ -29,11 +29,15 @@ from cohort.policy.panels import Panels
 from cohort.policy.plain import plain_states
 from cohort.policy.products import LEAST_WEIGHTS, ROWS_TOGETHER, Weights, packed, product
 from cohort.policy.recompute import recompute_layers
+from cohort.policy.speech import thoughts_of
 from cohort.policy.trunk import Trunk, trunk_of
 from cohort.policy.turns import Turns
 
 ROW_TOKENS = {"cpu": 2048}
 """Tokens of a row on a device whose activations should stay in its cache; 8,192 elsewhere."""
+
+SHORTEST = ({"role": "user", "content": "1 + 1"},)
+"""A chat that every chat template renders."""
 
 
 class Policy:
@@ -52,6 +56,8 @@ class Policy:
         """Whether adapters are added to the weights when the policy is saved."""
         self.chats = Chats(tokenizer)
         """Chats as text, by the tokenizer's own template."""
+        self.thoughts = thoughts_of(tokenizer)
+        """Which of its tokens are tags around thoughts."""
         self.version = 0
         """Optimizer updates made so far."""
         self.ends = frozenset(_end_tokens(model, tokenizer))
@@ -212,9 +218,29 @@ class Policy:
             raise DataError(f"the prompt of problem {problem.id!r} has no tokens")
         return np.asarray(tokens, dtype=np.int32)
 
-    def completion_tokens(self, text: str) -> NDArray[np.int32]:
-        """An answer to imitate, as tokens with the end token after it."""
-        tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+    def begun(self, problem: Problem) -> str:
+        """What the chat template writes of the answer to a problem: `<think>`, where it opens a thought.
+
+        Empty where the prompt is text, or ends with the beginning of the answer itself.
+        """
+        if isinstance(problem.prompt, str) or problem.prompt[-1]["role"] == "assistant":
+            return ""
+        return self._begun
+
+    @functools.cached_property
+    def _begun(self) -> str:
+        if not getattr(self.tokenizer, "chat_template", None):
+            return ""  # an agent may be asked in chats by a tokenizer that has no template
+        return self.thoughts.opened(self.chats.text(SHORTEST, "one turn of a user"))
+
+    def completion_tokens(self, text: str, of: Problem | None = None) -> NDArray[np.int32]:
+        """An answer to imitate, as tokens with the end token after it.
+
+        What the template writes of the answer to `of` is in the prompt already, and not said twice.
+        """
+        begun = "" if of is None else self.begun(of)
+        text = text.removeprefix(begun if text.startswith(begun) else begun.rstrip())
+        tokens = self.tokenizer(self.thoughts.own(text), add_special_tokens=False)["input_ids"]
         return np.asarray([*tokens, self.tokenizer.eos_token_id], dtype=np.int32)
 
     def seen_tokens(self, text: str) -> NDArray[np.int32]:
@@ -223,8 +249,10 @@ class Policy:
         return np.asarray(tokens, dtype=np.int32)
 
     def text(self, tokens: NDArray[np.int32]) -> str:
-        """An answer's tokens as text, without special tokens."""
-        return str(self.tokenizer.decode(tokens.tolist(), skip_special_tokens=True))
+        """An answer's tokens as text, without special tokens; tags of thoughts are kept."""
+        return self.thoughts.text(
+            tokens.tolist(), lambda ids: str(self.tokenizer.decode(ids, skip_special_tokens=True))
+        )
 
     def token_at(self, tokens: NDArray[np.int32], end: int) -> int:
         """The place of the token that completes the first `end` characters of an answer's text."""

@@ -10,17 +10,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from transformers.modeling_utils import PreTrainedModel
 from transformers.utils import logging
 
 from cohort.errors import CohortError, ModelError
 from cohort.policy.adapters import add_from, base_of, is_adapter_folder
 from cohort.policy.bounded import try_tokenizer
-from cohort.policy.folder import CONFIG, check_folder
+from cohort.policy.folder import CONFIG, GENERATION, check_beside_adapters, check_folder
 from cohort.policy.headers import Weights
 from cohort.policy.plain_json import shown
 from cohort.policy.tokenizer_files import TOKENIZER
@@ -65,10 +65,21 @@ def settle(model: PreTrainedModel) -> None:
 
 
 def _with_adapters(folder: Path) -> tuple[PreTrainedModel, Any]:
-    """The model that an adapter folder is for, with the adapters in its weights."""
+    """The model that an adapter folder is for, with the adapters in its weights.
+
+    A tokenizer beside the adapters is theirs: its template may have been told something.
+    """
     model, tokenizer = pretrained(_base(folder))
     add_from(folder, model)
     _check_finite(str(folder), model)
+    if (folder / TOKENIZER).exists():
+        check_beside_adapters(folder, len(cast(Any, model.get_input_embeddings()).weight))
+        try_tokenizer(folder / TOKENIZER)
+        tokenizer = by_library(str(folder), lambda: AutoTokenizer.from_pretrained(folder, **HERE))
+    if (folder / GENERATION).exists():
+        model.generation_config = by_library(
+            str(folder), lambda: GenerationConfig.from_pretrained(folder, local_files_only=True)
+        )
     return model, tokenizer
 
 
@@ -148,6 +159,13 @@ def by_library(path: str, load: Callable[[], Loaded]) -> Loaded:
         raise
     except Exception as error:  # tokenizers raises bare Exception, the others anything
         said = shown(" ".join(str(error).split()), 300)
+        if "trust_remote_code" in str(
+            error
+        ):  # of a name on the hub, whose library asks for consent
+            raise ModelError(
+                f"the model {path!r} comes with code of its own, which is never run",
+                "use a model whose kind transformers knows itself",
+            ) from error
         raise ModelError(
             f"the model {path!r} cannot be loaded: {type(error).__name__}: {said}",
             "give a folder with config.json, weights and tokenizer, or a name on the hub",

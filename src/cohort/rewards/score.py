@@ -41,11 +41,12 @@ def score_groups(
 
     A function is given, by keyword and aligned with the rollouts of all groups in order: `prompts`,
     `completions` (text, or a list of one assistant message where the prompt is a chat; of an episode
-    all that was said and shown), `completion_ids`, `episodes` (None, or its turns, facts, stop and
-    seconds), every column that any problem has (None where one lacks it), and its own
-    arguments; of these, what its signature names, or all where it has `**kwargs`. Without a runner
-    functions run in this process. Raises RewardError, and where it is strict also for a function that
-    raised or returned what is no reward; else that is a failure of the rollouts it concerns.
+    all that was said and shown; with the `<think>` before it that a template opened), `completion_ids`,
+    `episodes` (None, or its turns, facts, stop and seconds), every column that any problem has (None where
+    one lacks it), and its own arguments; of these, what its signature names, or all where it has
+    `**kwargs`. Without a runner functions run in this process. Raises RewardError, and where it is strict
+    also for a function that raised or returned what is no reward; else that is a failure of the rollouts it
+    concerns.
     """
     named = [
         f'rollout {number} of problem "{group.problem.id}"'
@@ -68,8 +69,12 @@ def score_groups(
     said = [dict(zip(places, own, strict=True)) for places, own in zip(asked, answers, strict=True)]
     for own in said:
         own.update(broken)
+    begun = [len(groups[owner].begun) for owner in owners]
     scores = iter(
-        _score([(r, own.get(place, NOT_ASKED)) for r, own in zip(rewards, said, strict=True)])
+        _score(
+            [(r, own.get(place, NOT_ASKED)) for r, own in zip(rewards, said, strict=True)],
+            begun[place],
+        )
         for place in range(len(named))
     )
     return [replace(group, scores=tuple(next(scores) for _ in group.rollouts)) for group in groups]
@@ -151,11 +156,10 @@ def _given(groups: Sequence[Group]) -> dict[str, list[Any]]:
         p.prompt if isinstance(p.prompt, str) else [dict(message) for message in p.prompt]
         for p in owners
     ]
+    texts = [text for group in groups for text in group.texts]
     given["completions"] = [
-        rollout.text
-        if isinstance(problem.prompt, str)
-        else [{"role": "assistant", "content": rollout.text}]
-        for problem, rollout in zip(owners, rollouts, strict=True)
+        text if isinstance(problem.prompt, str) else [{"role": "assistant", "content": text}]
+        for problem, text in zip(owners, texts, strict=True)
     ]
     given["completion_ids"] = [rollout.tokens.tolist() for rollout in rollouts]
     given[EPISODES] = [
@@ -174,8 +178,8 @@ def _accepted(reward: RewardFunction, given: Mapping[str, list[Any]]) -> dict[st
     return {name: given[name] for name in names}
 
 
-def _score(said: Sequence[tuple[RewardFunction, Outcome]]) -> Score:
-    """A rollout's score, of what became of it at each function."""
+def _score(said: Sequence[tuple[RewardFunction, Outcome]], begun: int) -> Score:
+    """A rollout's score, of what became of it at each function; steps are counted behind what was begun."""
     parts = {reward.name: _part(outcome) for reward, outcome in said}
     unsaid = {
         reward.name: _reason(outcome) for reward, outcome in said if not isinstance(outcome, Scored)
@@ -189,7 +193,7 @@ def _score(said: Sequence[tuple[RewardFunction, Outcome]]) -> Score:
     return Score(
         total=math.fsum(total) if total else None,
         parts=parts,
-        steps=_weighted(scored, tokens=False),
+        steps=tuple((max(1, end - begun), v) for end, v in _weighted(scored, tokens=False)),
         whole=math.fsum(whole) if whole else None,
         unsaid=unsaid,
         token_steps=_weighted(scored, tokens=True),

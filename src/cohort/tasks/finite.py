@@ -90,6 +90,13 @@ class Finite:
             )
         return before - len(self.known())
 
+    def reword(self, reworded: Callable[[Problem], Problem]) -> int:
+        """Ask every problem in other words; how many have them. To be called before any batch."""
+        before = self.known()
+        self._held_out = [reworded(p) for p in self._held_out]
+        self._problems = [reworded(p) for p in self._problems]
+        return sum(new is not old for new, old in zip(self.known(), before, strict=True))
+
     def known(self) -> list[Problem]:
         """Every problem, held out or not."""
         return [*self._held_out, *self._problems]

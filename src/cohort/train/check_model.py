@@ -117,7 +117,7 @@ def _sampled(
     )
     answers = sample(policy, requests, sampling)
     return [
-        Group(problem, request.prompt, tuple(rollouts))
+        Group(problem, request.prompt, tuple(rollouts), begun=policy.begun(problem))
         for problem, request, rollouts in zip(problems, requests, answers, strict=True)
     ]
 

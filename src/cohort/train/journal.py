@@ -143,6 +143,7 @@ class Entry:
             tuple(_score(score) for score in kept["scores"]),
             greedy_reward=kept["greedy_reward"],
             discarded=kept["discarded"],
+            begun=kept["begun"],
         )
 
 
@@ -182,6 +183,7 @@ def _kept(group: Group) -> dict[str, Any]:
         "told": added_to(group.problem),
         "greedy_reward": group.greedy_reward,
         "discarded": group.discarded,
+        "begun": group.begun,
         "rollouts": [
             {
                 "stop": r.stop,

@@ -17,7 +17,7 @@ from cohort.errors import RecipeError
 
 def located(recipe: Recipe, base: Path) -> Recipe:
     """The recipe with whole paths; `base` is the folder that its file is in."""
-    model = recipe.model.model_copy(update={"path": _found(recipe.model.path, base)})
+    model = recipe.model.model_copy(update={"path": _model(recipe.model.path, base)})
     stages = [_stage(stage, base) for stage in recipe.stage]
     track = recipe.track.model_copy(update={"to": [_found(name, base) for name in recipe.track.to]})
     return recipe.model_copy(update={"model": model, "track": track, "stage": stages})
@@ -34,6 +34,14 @@ def _stage(stage: AnyStage, base: Path) -> AnyStage:
         anchor = _found(stage.teacher.anchor, base)
         changes["teacher"] = stage.teacher.model_copy(update={"anchor": anchor})
     return stage.model_copy(update=changes)
+
+
+def _model(path: str, base: Path) -> str:
+    """The whole path of a model's folder, whatever it is called; a name on the hub as it is."""
+    for folder in (Path.cwd(), base):
+        if path and os.path.isdir(folder / path):
+            return _writable(os.path.abspath(folder / path))
+    return _found(path, base)
 
 
 def _found(text: str, base: Path) -> str:

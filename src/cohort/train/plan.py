@@ -44,6 +44,7 @@ from cohort.tasks.problems import ProblemSource, given_rows, open_source
 from cohort.train.firewall import Known, check_free_of_labels, check_models_free_of_labels
 from cohort.train.located import located
 from cohort.train.reward_model_rows import check_rows
+from cohort.train.shorten import shortened
 from cohort.train.suits import check_suits
 from cohort.train.talk import Talk, load_talk
 
@@ -152,26 +153,32 @@ def check_names(recipe: Recipe, base: Path) -> None:
         check_adaptable(found.model)
 
 
-def check_prompts(plan: StagePlan, policy: Policy) -> int:
+def check_prompts(plan: StagePlan, policy: Policy) -> str:
     """Raise for a problem of the stage that the policy cannot be asked, before anything is trained.
 
-    Where the stage says so, problems that are too long are left out; returns how many were.
+    Where the stage says so, problems that are too long are left out, or cut; returns a sentence about them,
+    or an empty one.
     """
     sources: list[ProblemSource] = [plan.source]
     if isinstance(plan.source, Mixed):
         sources = [part.source for part in plan.source.parts]
     options = plan.options
     room = options.max_new_tokens if isinstance(options, Sampled) and options.rewards else 1
-    dropped = 0
+    room = policy.context - room
+    dropped = cut = 0
     for problems, source in zip(plan.options.problems.tables, sources, strict=True):
-        if problems.too_long == "drop" and not isinstance(source, Later):
-            assert isinstance(source, Finite), f"{source.name} is no source of rows"
-            dropped += source.leave_out(
-                lambda problem: len(policy.prompt_tokens(problem)) + room > policy.context
-            )
+        if problems.too_long == "refuse" or isinstance(source, Later):
+            continue
+        assert isinstance(source, Finite), f"{source.name} is no source of rows"
+        if problems.too_long == "drop":
+            dropped += source.leave_out(lambda problem: len(policy.prompt_tokens(problem)) > room)
+        else:
+            cut += source.reword(lambda problem: shortened(problem, policy, room))
     for problem in plan.source.known():
         check_prompt(problem, policy)
-    return dropped
+    said = [f"{dropped} problems are too long and were left out"] * bool(dropped)
+    said += [f"{cut} prompts are too long and have lost their beginning"] * bool(cut)
+    return "; ".join(said)
 
 
 def check_prompt(problem: Problem, policy: Policy) -> None:

@@ -122,8 +122,8 @@ class _Stage:
         return PairTokens(
             problem.id,
             self._policy.prompt_tokens(problem),
-            self._policy.completion_tokens(pair.chosen),
-            self._policy.completion_tokens(pair.rejected),
+            self._policy.completion_tokens(pair.chosen, problem),
+            self._policy.completion_tokens(pair.rejected, problem),
         )
 
 

@@ -18,7 +18,9 @@ def frozen_copy(policy: Policy) -> Policy:
     model = shared_copy(policy.model)
     for _, parameter in own_weights(model):
         parameter.requires_grad_(False)
-    return Policy(model, policy.tokenizer, plain=policy.plain)
+    reference = Policy(model, policy.tokenizer, plain=policy.plain)
+    reference.thoughts = policy.thoughts
+    return reference
 
 
 @torch.no_grad()

@@ -165,7 +165,7 @@ class Feed:
         with context.clock.phase("sampling"):
             answers = sample(policy, requests, sampling)
         groups = [
-            Group(problem, request.prompt, tuple(rollouts))
+            Group(problem, request.prompt, tuple(rollouts), begun=policy.begun(problem))
             for problem, request, rollouts in zip(problems, requests, answers, strict=True)
         ]
         with context.clock.phase("rewards"):

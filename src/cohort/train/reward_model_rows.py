@@ -59,7 +59,7 @@ def example_of(problem: Problem, options: RewardModel, policy: Policy) -> Exampl
     """A row as an example. Raises DataError."""
     found = held(problem, options)
     prompt = policy.prompt_tokens(problem)
-    answers = tuple(policy.completion_tokens(text) for text in found.texts)
+    answers = tuple(policy.completion_tokens(text, problem) for text in found.texts)
     longest = len(prompt) + max(len(answer) for answer in answers)
     if longest > policy.context:
         raise DataError(

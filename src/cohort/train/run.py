@@ -106,7 +106,7 @@ def _train(recipe: Recipe, plans: list[StagePlan], runner: Runner, asked: _Wishe
     needs_pieces = recipe.model.new is not None
     pieces = plans[0].source.vocabulary() if needs_pieces else []
     policy = load_policy(recipe.model, vocabulary=pieces, seed=recipe.seed)
-    dropped = {plan.name: check_prompts(plan, policy) for plan in plans}
+    said = {plan.name: check_prompts(plan, policy) for plan in plans}
     claimed = claim(recipe, asked.run, asked.name, accept_changes=asked.accept_changes)
     try:
         names, vitals = [plan.name for plan in plans], Vitals(claimed.folder)
@@ -114,9 +114,9 @@ def _train(recipe: Recipe, plans: list[StagePlan], runner: Runner, asked: _Wishe
             if claimed.status == "finished" and not claimed.changes:
                 console.note(f"{claimed.folder} is finished: there is nothing left to do")
                 return claimed.folder
-            for stage, count in dropped.items():
-                if count:
-                    console.warn(f"stage {stage}: {count} problems are too long and were left out")
+            for stage, sentence in said.items():
+                if sentence:
+                    console.warn(f"stage {stage}: {sentence}")
             this = _Run(
                 recipe, plans, policy, runner=runner, folder=claimed.folder, console=console
             )

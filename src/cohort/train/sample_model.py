@@ -38,28 +38,28 @@ class Manner:
 
 
 def sample_model(
-    model: str, prompt: str, manner: Manner, *, count: int = 1, begins: str = ""
+    model: Model, prompt: str, manner: Manner, *, count: int = 1, begins: str = ""
 ) -> list[str]:
     """`count` answers as text; equal arguments give equal answers.
 
     A tokenizer with a chat template gets the prompt as a user's turn. begins: how every answer begins,
-    which is not sampled.
+    which is not sampled; so is a `<think>` that the template opens.
     """
-    policy = load_policy(Model(path=model), vocabulary=[], seed=manner.seed)
+    policy = load_policy(model, vocabulary=[], seed=manner.seed)
     asked = _asked(policy, [{"role": "user", "content": prompt}], manner.system, begins)
     key = (manner.seed, "sample", prompt)
-    return [begins + answer for answer in _answers(policy, asked, manner.sampling(count), key)]
+    return _answers(policy, asked, manner.sampling(count), key, begins)
 
 
-def talk_to(model: str, said: Iterator[str], manner: Manner) -> Iterator[str]:
+def talk_to(model: Model, said: Iterator[str], manner: Manner) -> Iterator[str]:
     """The model's answer to each thing said, which it is shown with all that was said before.
 
     Raises ModelError for a tokenizer without a chat template.
     """
-    policy = load_policy(Model(path=model), vocabulary=[], seed=manner.seed)
+    policy = load_policy(model, vocabulary=[], seed=manner.seed)
     if not getattr(policy.tokenizer, "chat_template", None):
         raise ModelError(
-            f"{model!r} has no chat template: there is no conversation with it",
+            f"{model.path!r} has no chat template: there is no conversation with it",
             "give a prompt, which is then continued as text",
         )
     turns: list[Message] = []
@@ -92,9 +92,11 @@ def _answers(
     asked: str | tuple[Message, ...],
     sampling: Sampling,
     key: tuple[int | str, ...],
+    begins: str = "",
 ) -> list[str]:
     problem = Problem("the prompt", asked)
     check_prompt(problem, policy)
     request = Request(problem.id, policy.prompt_tokens(problem), key)
     (rollouts,) = sample(policy, [request], sampling)
-    return [rollout.text for rollout in rollouts]
+    begins = begins or policy.begun(problem)
+    return [begins + rollout.text for rollout in rollouts]

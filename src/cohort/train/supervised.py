@@ -98,7 +98,7 @@ def _families(rows: list[Demonstration], policy: Policy) -> list[Family]:
 def demonstrated(row: Demonstration, policy: Policy) -> Member:
     """A demonstration's turns as tokens; those that were shown are not imitated."""
     if not row.earlier:
-        return Member(policy.completion_tokens(row.completion), 0)
+        return Member(policy.completion_tokens(row.completion, row.problem), 0)
     parts = [
         part
         for said, seen in row.earlier

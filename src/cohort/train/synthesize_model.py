@@ -147,7 +147,7 @@ class Comparison:
 
     def _picked(self, group: Group, reference: Reference, choice: int | None) -> Picked:
         synthesis = "" if reference.missing else reference.text
-        answers = [rollout.text for rollout in group.rollouts]
+        answers = group.texts
         picks = {
             "majority": majority(answers, self._teacher.equality),
             "self-chosen": choice,
@@ -159,7 +159,7 @@ class Comparison:
             tokens = self._policy.completion_tokens(synthesis)
             one = Rollout(tokens, np.zeros(len(tokens), dtype=np.float32), "end", synthesis)
             group = replace(group, rollouts=(*group.rollouts, one))
-        classes = answer_classes([r.text for r in group.rollouts], self._teacher.equality)
+        classes = answer_classes(group.texts, self._teacher.equality)
         return Picked(group, classes, picks, isinstance(reference.missing, Failed))
 
     def _choices(self, groups: Sequence[Group]) -> list[int | None]:
@@ -188,7 +188,7 @@ class Comparison:
         """The answers of which there is something to show, with their places, cut to fit the context
         beside a question."""
         wording, pieces = self._teaching.wording, self._own.pieces
-        bare = [(n, own) for n, r in enumerate(group.rollouts) for own in wording.bare([r.text])]
+        bare = [(n, own) for n, text in enumerate(group.texts) for own in wording.bare([text])]
         frames = pieces.count(question) + pieces.count(wording.listed([""] * len(bare)))
         budget = max(0, self._policy.context - CHOICE_TOKENS - frames - 2 * len(bare))
         texts = shared_out([text for _, text in bare], pieces, budget)

@@ -116,6 +116,6 @@ def _answered(
     ]
     answers = sample(policy, requests, sampling, conversation=conversation)
     return [
-        Group(problem, request.prompt, tuple(rollouts))
+        Group(problem, request.prompt, tuple(rollouts), begun=policy.begun(problem))
         for problem, request, rollouts in zip(problems, requests, answers, strict=True)
     ]

@@ -93,7 +93,7 @@ class Teaching:
 
     def _one_of(self, group: Group, key: tuple[keyed.Part, ...]) -> Reference:
         """One of the group's own answers: the majority's, or a random one."""
-        answers = [rollout.text for rollout in group.rollouts]
+        answers = group.texts
         place: int | None = keyed.digest(*key, "random", group.problem.id) % len(answers)
         if self._options.reference == "majority":
             place = majority(answers, self._options.equality)
@@ -108,7 +108,7 @@ class Teaching:
         """What the anchor is asked about a group; None where its answers do not fit."""
         assert self._anchor is not None, "nobody to ask"
         problem, pieces = group.problem, self._anchor.pieces
-        shown = self.wording.bare([rollout.text for rollout in group.rollouts])
+        shown = self.wording.bare(group.texts)
         budget: int | None = self._options.prompt_budget or None
         everything: int | None = None
         for _ in range(ATTEMPTS_TO_FIT):
@@ -183,7 +183,7 @@ def teaching_metrics(groups: Sequence[Group], cost: Cost) -> dict[str, float]:
     shares, alike, differs, criteria = [], [], [], []
     references = [(group, _reference(group)) for group in groups]
     for group, own in references:
-        answers = [rollout.text for rollout in group.rollouts]
+        answers = group.texts
         *classes, reference = answer_classes([*answers, own.text], own.equality)
         known = [one for one in classes if one is not None]
         if not known:
