@@ -13,8 +13,9 @@ from cohort.train.memory import ALWAYS, LEARNING, Load, activation_bytes, items,
 from tests.tiny import PIECES, families
 
 SIZES = Sizes(
-    parameters=1000, trained=1000, met=900, largest=400, layers=2, hidden=8, feed_forward=16,
+    parameters=1000, trained=1000, met=900, layers=2, hidden=8, feed_forward=16,
     query_heads=4, key_heads=2, width=4, vocabulary=50, number_bytes=4, written_out=True,
+    shapes=(((50, 8), False), ((10, 60), True)),
 )  # fmt: skip
 LOAD = Load(prompt=10, answer=22, groups=4, members=8, row_tokens=128, rows_at_once=1, slots=16)
 NEW = NewModel(hidden=32, layers=2, heads=4, key_value_heads=2, feed_forward=48)
@@ -85,7 +86,7 @@ def test_learning_and_sampling_take_turns():
 
 
 def test_adapters_leave_gradients_and_moments_of_the_factors_alone():
-    adapted = replace(SIZES, trained=50, head_is_trained=False)
+    adapted = replace(SIZES, trained=50, shapes=(((10, 5), True),), head_is_trained=False)
     found, whole = items(adapted, replace(LOAD, reference=True)), items(SIZES, LOAD)
     assert found["weights"] == whole["weights"]
     assert (found["gradients"], found["optimizer"], found["reference"]) == (200, 400, 200)

@@ -1,0 +1,69 @@
+"""A safetensors file in pieces, byte for byte what `safetensors.torch.save` makes: it is never in memory whole.
+
+    8 bytes: the header's length   |   header: JSON, by name dtype, shape and place   |   the tensors
+
+What has not changed in between is the same bytes each time they are asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from cohort.data.disk import CHUNK_BYTES
+
+DTYPES = {
+    torch.float64: "F64",
+    torch.int64: "I64",
+    torch.float32: "F32",
+    torch.int32: "I32",
+    torch.bfloat16: "BF16",
+    torch.float16: "F16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+"""What safetensors calls them; what is wide comes first, so that every tensor begins at a multiple of its width."""
+
+
+class Written:
+    """The file of some tensors."""
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        ranks = {dtype: rank for rank, dtype in enumerate(DTYPES)}
+        order = sorted(tensors, key=lambda name: (ranks[tensors[name].dtype], name))
+        self._tensors = [tensors[name].detach() for name in order]
+        header, end = {}, 0
+        for name, tensor in zip(order, self._tensors, strict=True):
+            start, end = end, end + tensor.nbytes
+            header[name] = {
+                "dtype": DTYPES[tensor.dtype],
+                "shape": list(tensor.shape),
+                "data_offsets": [start, end],
+            }
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        text += b" " * (-len(text) % 8)
+        self._head = len(text).to_bytes(8, "little") + text
+        self._length = len(self._head) + end
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[memoryview]:
+        """Small tensors come together, so that a small file is one write."""
+        gathered = bytearray(self._head)
+        for tensor in self._tensors:
+            flat = tensor.reshape(-1).cpu().contiguous().view(torch.uint8).numpy()
+            if len(flat) >= CHUNK_BYTES:
+                yield memoryview(gathered)
+                yield memoryview(flat)
+                gathered = bytearray()
+                continue
+            gathered += flat.data
+            if len(gathered) >= CHUNK_BYTES:
+                yield memoryview(gathered)
+                gathered = bytearray()
+        yield memoryview(gathered)
