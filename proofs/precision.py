@@ -161,6 +161,7 @@ def _said(rounding: str) -> bool:
     stage = {
         "kind": "reinforce",
         "problems": "chain",
+        "steps": 1,
         "rewards": {"correct": 1.0},
         "optimizer": {"learning_rate": RATE, "rounding": rounding},
     }

@@ -114,3 +114,21 @@ def test_the_command_prints_a_table_and_json():
     refused = CliRunner().invoke(app, ["plan", "chain", "--memory", "100MiB"])
     assert isinstance(refused.exception, ModelError)
     assert "does not fit into 100 MiB" in refused.exception.message
+
+
+@pytest.mark.parametrize(
+    ("rounding", "said"),
+    [("masters", "have float32 masters"), ("stochastic", "right on average"), ("nearest", "is lost")],
+)
+def test_a_plan_says_what_becomes_of_small_updates_of_bfloat16(rounding, said):
+    optimizer = {"learning_rate": 1e-6, "rounding": rounding}
+    recipe = _recipe(optimizer=optimizer).model_dump(exclude={"repeat"})
+    recipe["model"] |= {"dtype": "bfloat16", "path": ""}
+    notes = _planned(read_recipe(recipe, source="a test")).notes
+    assert any(said in note for note in notes)
+
+
+def test_the_optimizer_is_in_the_plan():
+    most = _planned(_recipe()).largest.bytes["optimizer"]
+    least = _planned(_recipe(optimizer={"name": "adafactor"})).largest.bytes["optimizer"]
+    assert 0 < least < most / 100

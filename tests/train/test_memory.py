@@ -9,6 +9,7 @@ from cohort.config.recipe import LoRA, Model, NewModel
 from cohort.data.packing import pack
 from cohort.policy.load import load_policy
 from cohort.policy.outline import Sizes, outline, sizes_of
+from cohort.train.machine import this_machine
 from cohort.train.memory import ALWAYS, LEARNING, Load, activation_bytes, items, peak
 from tests.tiny import PIECES, families
 
@@ -115,3 +116,34 @@ def test_drawing_an_outline_draws_no_random_number():
     before = torch.get_rng_state()
     outline(Model(new=NEW, lora=LoRA()), vocabulary=PIECES)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_update_takes_what_its_optimizer_takes_for_a_moment():
+    norm = 2 * 4 * 600  # of the largest tensor, in float64
+    found = {
+        name: items(SIZES, replace(LOAD, optimizer=name))["update"]
+        for name in ("adamw", "adafactor", "muon", "adamw-8bit")
+    }
+    assert found == {
+        "adamw": norm, "adafactor": norm + 4 * 600, "muon": norm + 12 * 600, "adamw-8bit": norm + 20 * 600,
+    }  # fmt: skip
+    narrow = replace(SIZES, number_bytes=2)
+    by_chance = items(narrow, replace(LOAD, rounding="stochastic"))
+    assert by_chance["update"] == norm + 4 * 600, "one tensor at a time is widened"
+    assert by_chance["optimizer"] == items(narrow, LOAD)["optimizer"] - 4000
+
+
+def test_a_run_that_waits_for_its_checkpoints_keeps_no_copy():
+    assert items(SIZES, LOAD)["checkpoint"] == 12000
+    assert items(SIZES, replace(LOAD, copies_state=False))["checkpoint"] == 0
+
+
+def test_libraries_are_counted_as_they_are_in_memory():
+    assert items(SIZES, replace(LOAD, process_bytes=12345))["process"] == 12345
+    assert this_machine(1).process_bytes > 50 << 20
+
+
+def test_a_head_that_is_the_embeddings_has_its_gradient_wait_for_theirs():
+    large = replace(SIZES, vocabulary=10**6, head_is_tied=True)
+    found, apart = items(large, LOAD), items(replace(large, head_is_tied=False), LOAD)
+    assert found["head"] + found["activations"] == 3 * 4 * 8 * 10**6 > apart["head"]

@@ -111,6 +111,7 @@ def load_of(plan: StagePlan, policy: Policy, recipe: Recipe, machine: Machine) -
         beside=int(isinstance(options, RewardModel) or getattr(critic, "kind", "") == "own"),
         recompute=recipe.model.recompute,
         copies_state=recipe.checkpoints.in_background,
+        process_bytes=machine.process_bytes,
         workers=len({home_of(reward) for reward in plan.rewards} - {None}),
     )
 

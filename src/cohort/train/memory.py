@@ -27,7 +27,7 @@ SINGLE = 4
 CHUNKS = 3
 """Copies of a chunk of logits that the head's gradient works on."""
 PROCESS_BYTES = {"cpu": 450 << 20, "cuda": 1200 << 20}
-"""Python, torch and its libraries; on a GPU the context, kernels and workspaces."""
+"""Python, torch and its libraries, where they were not measured; on a GPU the context, kernels and workspaces."""
 MUON_BYTES = 12
 """Of a hidden matrix, by number: the update in float32, and in bfloat16 three of its products."""
 EIGHT_BIT_BYTES = {"cpu": 20}
@@ -74,6 +74,8 @@ class Load:
     copies_state: bool = True
     """Checkpoints are copied in memory."""
     workers: int = 0
+    process_bytes: int = 0
+    """Of Python and its libraries, as measured; 0: not known."""
 
     @property
     def row(self) -> int:
@@ -176,7 +178,7 @@ def _always(sizes: Sizes, load: Load) -> dict[str, int]:
         "beside": beside,
         "checkpoint": _saved(sizes, load),
         "rewards' workers": load.workers * WORKER_BYTES,
-        "process": PROCESS_BYTES.get(load.device, PROCESS_BYTES["cuda"]),
+        "process": load.process_bytes or PROCESS_BYTES.get(load.device, PROCESS_BYTES["cuda"]),
     }
 
 
@@ -214,12 +216,13 @@ def _sampling(sizes: Sizes, load: Load) -> dict[str, int]:
     number = SINGLE if load.device == "cpu" else sizes.number_bytes
     kept = places * whole_blocks(load.prompt) + lanes * whole_blocks(load.answer)
     per_token = 2 * sizes.layers * sizes.key_heads * sizes.width * number
-    head = sizes.vocabulary * sizes.hidden
+    # compiled decode steps read panels of every matrix, in float32; other layers the head alone
+    copied = sizes.met if sizes.written_out else sizes.vocabulary * sizes.hidden
     prefill = min(places, load.groups) * load.prompt * SINGLE * (
         4 * sizes.hidden + 3 * sizes.feed_forward + 4 * sizes.query_heads * sizes.width
     )  # fmt: skip
     return {
         "keys and values": kept * per_token,
-        "sampler's copies": (head * number if load.device == "cpu" else 0) + prefill,
+        "sampler's copies": (copied * SINGLE if load.device == "cpu" else 0) + prefill,
         "logits": 2 * lanes * sizes.vocabulary * SINGLE + lanes * load.answer * 24,
     }

@@ -16,8 +16,8 @@ from torch import Tensor
 from cohort.data.disk import CHUNK_BYTES
 
 DTYPES = {
-    torch.float64: "F64",
     torch.int64: "I64",
+    torch.float64: "F64",
     torch.float32: "F32",
     torch.int32: "I32",
     torch.bfloat16: "BF16",
