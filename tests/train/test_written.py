@@ -4,7 +4,7 @@ import torch
 from safetensors.torch import load, save
 
 from cohort.data.disk import CHUNK_BYTES, pieces
-from cohort.train.written import DTYPES, Written
+from cohort.train.written import DTYPES, Written, compared
 from tests.train import runs
 from tests.train.runs import REINFORCE, weights
 
@@ -33,6 +33,19 @@ def test_large_tensors_come_one_after_another_and_views_as_they_lie():
     assert max(map(len, found)) == large.nbytes
     back = load(_bytes(tensors))
     assert all(torch.equal(back[name], tensor) for name, tensor in tensors.items())
+
+
+def test_a_file_is_compared_with_tensors_byte_by_byte(tmp_path):
+    tensors = {"a": torch.arange(CHUNK_BYTES // 2).float(), "b": torch.ones(3).bfloat16()}
+    file = tmp_path / "one.safetensors"
+    file.write_bytes(save(tensors))
+    assert dict(compared(file, tensors | {"c": torch.ones(1)})) == {"a": True, "b": True}
+    raw = bytearray(save(tensors))
+    raw[-7] ^= 1  # of the last number of a
+    file.write_bytes(raw)
+    assert dict(compared(file, tensors)) == {"a": False, "b": True}
+    file.write_bytes(raw[:-3])
+    assert dict(compared(file, tensors)) == {"a": False, "b": False}
 
 
 def test_bytes_are_one_piece():

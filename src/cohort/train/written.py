@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cohort.data.disk import CHUNK_BYTES
@@ -56,7 +60,7 @@ class Written:
         """Small tensors come together, so that a small file is one write."""
         gathered = bytearray(self._head)
         for tensor in self._tensors:
-            flat = tensor.reshape(-1).cpu().contiguous().view(torch.uint8).numpy()
+            flat = _bytes(tensor)
             if len(flat) >= CHUNK_BYTES:
                 yield memoryview(gathered)
                 yield memoryview(flat)
@@ -67,3 +71,33 @@ class Written:
                 yield memoryview(gathered)
                 gathered = bytearray()
         yield memoryview(gathered)
+
+
+def compared(path: Path, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, bool]]:
+    """Of each tensor that a file has and that is among these: whether its bytes are the same.
+
+    A piece of it is read at a time, where mapping the file would take its whole length of addresses. Raises
+    ValueError for a file that is cut.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        for name, entry in header.items():
+            if name in tensors:
+                file.seek(8 + length + entry["data_offsets"][0])
+                yield name, _follows(file, _bytes(tensors[name].detach()))
+
+
+def _follows(file: BinaryIO, wanted: NDArray[np.uint8]) -> bool:
+    """Whether these bytes are the next ones of a file."""
+    for start in range(0, len(wanted), CHUNK_BYTES):
+        part = wanted[start : start + CHUNK_BYTES]
+        if file.read(len(part)) != part.tobytes():
+            return False
+    return True
+
+
+def _bytes(tensor: Tensor) -> NDArray[np.uint8]:
+    """A tensor's bytes, in its own memory where it is on the CPU and in one piece."""
+    flat: NDArray[np.uint8] = tensor.reshape(-1).cpu().contiguous().view(torch.uint8).numpy()
+    return flat
