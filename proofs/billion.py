@@ -1,8 +1,8 @@
 """A billion parameters in 16 GB: `python -m proofs.billion [--trl PYTHON] [--only NAMES...]`.
 
-A random model of Llama-3.2-1B's shape (1.24 billion weights, 128,256 tokens, saved in bfloat16 as the hub has
-it) goes through `cohort train` for one step of GRPO: 8 answers of 64 tokens to a prompt of 64 tokens, sampled,
-scored, learned from, saved. Each way is a process of its own whose address space is limited to 16 GiB before
+A random model of Llama-3.2-1B's shape (1.24 billion weights, 128,256 tokens, saved in bfloat16) goes through
+`cohort train` for one step of GRPO: 8 answers of 64 tokens to a prompt of 64 tokens, sampled, scored, learned
+from, saved. Each way is a process of its own whose address space is limited to 16 GiB before
 torch is loaded; held is that the step was made, that its weights moved, and that the plan is not exceeded by
 more than 5 %. With --trl also TRL's step by that interpreter, under the same limit (`billion_trl`).
 
@@ -110,7 +110,9 @@ def measure(name: str, folder: Path) -> None:
         train_recipe(
             recipe(WAYS[name], folder), run=folder / "run", base=folder, name="one", quiet=True
         )
-    print(json.dumps(phases.said() | {"seconds": time.monotonic() - began, "moved": _moved(folder)}))
+    print(
+        json.dumps(phases.said() | {"seconds": time.monotonic() - began, "moved": _moved(folder)})
+    )
 
 
 def _moved(folder: Path) -> float:
@@ -131,9 +133,7 @@ def _moved(folder: Path) -> float:
 
 def planned(name: str, folder: Path) -> dict[str, int]:
     """What `cohort plan` says of a way: bytes by item, and the peak."""
-    (stage,) = plan_recipe(
-        recipe(WAYS[name], folder), base=folder, machine=this_machine(1)
-    ).stages
+    (stage,) = plan_recipe(recipe(WAYS[name], folder), base=folder, machine=this_machine(1)).stages
     return {"peak": stage.peak_bytes} | {k: v for k, v in stage.bytes.items() if v}
 
 
@@ -165,7 +165,9 @@ def prove(names: list[str], trl: str) -> dict[str, object]:
             command = [sys.executable, "-m", "proofs.billion", "--measure", name, place]
             code, said, complaint = child(command)
             subprocess.run(["rm", "-rf", str(folder / "run")], check=True)
-            line = f"GiB planned: {_gib(plan)}; measured: " + (_gib(said["gib"]) if said else complaint)
+            line = f"GiB planned: {_gib(plan)}; measured: " + (
+                _gib(said["gib"]) if said else complaint
+            )
             found[name] = f"{line}; {said['seconds']:.0f} s" if said else line
             print(name, found[name], file=sys.stderr, flush=True)
             short = said and plan["peak"] < (1 - UNDER) * said["gib"]["peak"]
@@ -173,7 +175,9 @@ def prove(names: list[str], trl: str) -> dict[str, object]:
                 failures.append(name)
         for way in ("adamw", "adafactor", "lora") if trl else ():
             code, said, complaint = child([trl, "-m", "proofs.billion_trl", way, place])
-            found[f"TRL, {way}"] = f"GiB {_gib(said['gib'])}; {said['seconds']:.0f} s" if said else complaint
+            found[f"TRL, {way}"] = (
+                f"GiB {_gib(said['gib'])}; {said['seconds']:.0f} s" if said else complaint
+            )
             print("TRL", way, found[f"TRL, {way}"], file=sys.stderr, flush=True)
     return {
         "name": "billion", "asked": len(names), "held": len(names) - len(failures),

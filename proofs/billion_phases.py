@@ -1,4 +1,4 @@
-"""The most memory that each phase of a step takes, as the kernel counts it (Linux): resident, and addresses."""
+"""The most memory that each phase of a step takes, as the kernel counts it (Linux)."""
 
 from __future__ import annotations
 

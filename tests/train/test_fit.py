@@ -24,12 +24,12 @@ NEW = {
 }
 
 
-def _recipe(new=NEW, **stage):
+def _recipe(new=NEW, dtype="float32", **stage):
     options = {
         "kind": "reinforce", "problems": "chain", "rewards": {"correct": 1.0}, "steps": 10,
         "max_new_tokens": 1500, "rollouts_per_prompt": 16,
     } | stage  # fmt: skip
-    return read_recipe({"model": {"new": new}, "stage": [options]}, source="a test")
+    return read_recipe({"model": {"new": new, "dtype": dtype}, "stage": [options]}, source="a test")
 
 
 def _planned(recipe, memory=0, machine=HERE):
@@ -118,13 +118,15 @@ def test_the_command_prints_a_table_and_json():
 
 @pytest.mark.parametrize(
     ("rounding", "said"),
-    [("masters", "have float32 masters"), ("stochastic", "right on average"), ("nearest", "is lost")],
+    [
+        ("masters", "have float32 masters"),
+        ("stochastic", "right on average"),
+        ("nearest", "is lost"),
+    ],
 )
 def test_a_plan_says_what_becomes_of_small_updates_of_bfloat16(rounding, said):
     optimizer = {"learning_rate": 1e-6, "rounding": rounding}
-    recipe = _recipe(optimizer=optimizer).model_dump(exclude={"repeat"})
-    recipe["model"] |= {"dtype": "bfloat16", "path": ""}
-    notes = _planned(read_recipe(recipe, source="a test")).notes
+    notes = _planned(_recipe(dtype="bfloat16", optimizer=optimizer)).notes
     assert any(said in note for note in notes)
 
 

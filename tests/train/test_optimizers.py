@@ -84,8 +84,7 @@ def test_each_part_of_what_an_optimizer_keeps_is_needed(name):
         policy, updater = _after(options, updates=3)
         kept = updater.tensors()
         spoilt = {
-            key: tensor // 2 if key.endswith(f"/{what}") else tensor
-            for key, tensor in kept.items()
+            key: tensor // 2 if key.endswith(f"/{what}") else tensor for key, tensor in kept.items()
         }
         updater.restore(spoilt, made=3)
         _update(updater, 3)
@@ -140,7 +139,9 @@ def test_an_update_of_adafactor_is_relative_to_the_weights():
         assert share == pytest.approx(1e-2, rel=0.35), name
 
 
-@pytest.mark.parametrize("option", [{"epsilon": 0.5}, {"weight_decay": 0.5}, {"learning_rate": 0.02}])
+@pytest.mark.parametrize(
+    "option", [{"epsilon": 0.5}, {"weight_decay": 0.5}, {"learning_rate": 0.02}]
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_what_an_optimizer_reads_changes_the_weights(name, option):
     one, other = _after(_options(name)), _after(_options(name, **option))

@@ -56,9 +56,7 @@ def test_a_run_that_waits_for_its_checkpoints_learns_the_same_and_goes_on(tmp_pa
     found = []
     for waits in (False, True):
         made = runs.recipe(REINFORCE)
-        saving = made.checkpoints.model_copy(
-            update={"in_background": not waits, "every_steps": 1}
-        )
+        saving = made.checkpoints.model_copy(update={"in_background": not waits, "every_steps": 1})
         made = made.model_copy(update={"checkpoints": saving})
         folder = runs.train_recipe(
             made, run=tmp_path / str(waits), base=tmp_path, name="test", quiet=True

@@ -46,6 +46,7 @@ def check_rounding(stage: AnyStage, dtype: str, where: str) -> None:
     for place, (optimizer, precision) in asked.items():
         if optimizer is not None and optimizer.rounding != "masters" and precision == "float32":
             raise RecipeError(
-                f'{place}.rounding is "{optimizer.rounding}", and the weights are float32: nothing is rounded',
+                f'{place}.rounding is "{optimizer.rounding}", and the weights are float32: '
+                "nothing is rounded",
                 'remove it, or use model.dtype = "bfloat16"',
             )

@@ -159,9 +159,7 @@ class Checkpoints:
 
 
 def _manifest(number: int, files: Mapping[str, bytes | Pieces], healthy: bool) -> bytes:
-    listed = {
-        name: {"bytes": len(data), "sha256": _digest(data)} for name, data in files.items()
-    }
+    listed = {name: {"bytes": len(data), "sha256": _digest(data)} for name, data in files.items()}
     body = {"format": FORMAT, "number": number, "healthy": healthy, "files": listed}
     return canonical(body | {"sha256": hashlib.sha256(canonical(body)).hexdigest()})
 

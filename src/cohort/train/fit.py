@@ -178,10 +178,10 @@ def _adapters(recipe: Recipe, stages: Sequence[StageForecast]) -> Candidates:
 ROUNDED = {
     "masters": "bfloat16 weights have float32 masters, 4 bytes a weight: without them updates of a small "
     "learning rate would round to nothing",
-    "stochastic": "bfloat16 weights have no masters: what an update asks for is rounded up or down by chance, "
-    "right on average",
-    "nearest": "bfloat16 weights have no masters: what an update changes by less than 1/512 of a weight is lost, "
-    "which at a small learning rate is nearly everything",
+    "stochastic": "bfloat16 weights have no masters: what an update asks for is rounded up or down by "
+    "chance, right on average",
+    "nearest": "bfloat16 weights have no masters: what an update changes by less than 1/512 of a weight is "
+    "lost, which at a small learning rate is nearly everything",
 }
 """What a user should know of each way of `optimizer.rounding`."""
 
@@ -215,7 +215,8 @@ def _notes(recipe: Recipe, stages: Sequence[StageForecast]) -> Iterator[str]:
     if learning and learning[0].bytes["checkpoint"] > learning[0].bytes["optimizer"] > 0:
         yield (
             "a checkpoint is copied in memory, and written from there: "
-            f"{shown(max(s.bytes['checkpoint'] for s in learning))}; not with checkpoints.in_background = false"
+            f"{shown(max(s.bytes['checkpoint'] for s in learning))}; with checkpoints.in_background = false "
+            "the run waits instead"
         )
 
 

@@ -1,6 +1,6 @@
 """What a stage takes of memory, item by item: arithmetic on a model's sizes and a stage's counts.
 
-    peak = what is always there  +  max(while gradients are computed, while weights are updated, while it samples)
+    peak = what is always there  +  max(computing gradients, updating weights, sampling)
 
 Nothing is loaded or measured here, so it can be asked of any machine. Counted is what the code keeps:
 float32 sums of gradients for each thread, a checkpoint's copy in memory, the head's gradient while all
@@ -27,7 +27,7 @@ SINGLE = 4
 CHUNKS = 3
 """Copies of a chunk of logits that the head's gradient works on."""
 PROCESS_BYTES = {"cpu": 450 << 20, "cuda": 1200 << 20}
-"""Python, torch and its libraries, where they were not measured; on a GPU the context, kernels and workspaces."""
+"""Python, torch and its libraries, where they were not measured; on a GPU the context and its workspaces."""
 MUON_BYTES = 12
 """Of a hidden matrix, by number: the update in float32, and in bfloat16 three of its products."""
 EIGHT_BIT_BYTES = {"cpu": 20}
@@ -202,7 +202,9 @@ def _learning(sizes: Sizes, load: Load) -> dict[str, int]:
     one = load.row * (per_token + transient)
     gradients = sizes.trained * SINGLE
     alone = load.tokens <= load.rows * load.row
-    if alone:  # the first gradients come while the activations go; before later rows all of them are there
+    if (
+        alone
+    ):  # the first gradients come while the activations go; before later rows all of them are there
         one = max(one // sizes.layers, one - gradients)
     # tied to the embeddings, its gradient waits for theirs; beside both is their sum of earlier rows
     waiting = (1 if alone else 2) * head if sizes.head_is_tied else 0

@@ -79,9 +79,7 @@ class Optimizers:
             raise DamagedError(f"optimizer {name} has {', '.join(sorted(saved))[:60]}")
         for what, value in saved.items():
             if (value.shape, value.dtype) != wanted[what]:
-                raise DamagedError(
-                    f"optimizer {name}/{what} is {value.dtype} {tuple(value.shape)}"
-                )
+                raise DamagedError(f"optimizer {name}/{what} is {value.dtype} {tuple(value.shape)}")
         moved = {what: value.to(parameter.device) for what, value in saved.items()}
         given = eight_bit.given_back(moved) if self._name == eight_bit.NAME else moved
         optimizer.state[parameter] = given

@@ -1,4 +1,4 @@
-"""A safetensors file in pieces, byte for byte what `safetensors.torch.save` makes: it is never in memory whole.
+"""A safetensors file in pieces, byte for byte as `safetensors.torch.save` has it: never in memory whole.
 
     8 bytes: the header's length   |   header: JSON, by name dtype, shape and place   |   the tensors
 
@@ -30,7 +30,7 @@ DTYPES = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
-"""What safetensors calls them; what is wide comes first, so that every tensor begins at a multiple of its width."""
+"""What safetensors calls them, in its order: wide ones first, so that each lies at a multiple of its width."""
 
 
 class Written:
