@@ -30,7 +30,7 @@ DTYPES = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
-"""What safetensors calls them, in its order: wide ones first, so that each lies at a multiple of its width."""
+"""What safetensors calls them, in its order: wide ones first, so that each lies at a multiple of itself."""
 
 
 class Written:
