@@ -1,10 +1,10 @@
 """The plan against measurement: peak memory of twelve configurations, each in a process of its own.
 
-Measured is the largest resident size (VmHWM) of a process that trains six steps of a recipe whose answers
+Measured is the largest resident size (VmHWM) of a process that trains four steps of a recipe whose answers
 are as long as they may be, and of its workers; predicted is what `cohort plan` says of the same recipe.
 Held, as fixed beforehand: within 15 %, and never under by more than 5 %.
 
-With --time also the seconds of the last four steps, expected after two steps as the terminal expects them,
+With --time also the seconds of the last two steps, expected after two steps as the terminal expects them,
 within 30 %: for a machine that has no other work. --calibrate measures other configurations, phase by phase;
 the constants of `train.memory` are theirs, and they are not judged.
 """
@@ -28,7 +28,7 @@ from proofs.billion_phases import Phases
 from proofs.command import ENVIRONMENT, main
 
 WITHIN, UNDER, TIME_WITHIN = 0.15, 0.05, 0.30
-STEPS, SEEN = 6, 2
+STEPS, SEEN = 4, 2
 SMALL = {"hidden": 384, "layers": 4, "heads": 6, "key_value_heads": 6, "feed_forward": 1024}
 LARGE = {"hidden": 768, "layers": 6, "heads": 12, "key_value_heads": 4, "feed_forward": 2048}
 LORA = {"rank": 16}
@@ -74,7 +74,7 @@ def recipe(asked: dict[str, Any], reward: Path) -> Recipe:
         "algorithm": {"name": "grpo", "beta": asked.get("beta", 0.04)},
         "problems": {"source": "chain", "held_out_problems": 5},
         "rewards": {f"{reward}:spread": 1.0},
-        "steps": STEPS,
+        "steps": asked.get("steps", STEPS),
         "prompts_per_step": 3,
         "rollouts_per_prompt": asked.get("members", 8),
         "max_new_tokens": asked.get("answer", 100),
@@ -116,7 +116,7 @@ def _endless(made: Any) -> Any:
     return init
 
 
-EVERY = CONFIGURATIONS | CALIBRATION
+EVERY = CONFIGURATIONS | {name: one | {"steps": 1} for name, one in CALIBRATION.items()}
 
 
 def prove(names: list[str], timed: bool) -> dict[str, object]:
@@ -130,7 +130,7 @@ def prove(names: list[str], timed: bool) -> dict[str, object]:
             measured = _measured(name, folder)
         off = predicted["bytes"] / measured["bytes"] - 1
         seconds = measured["seconds"]
-        late = sum(seconds[:SEEN]) / SEEN * (STEPS - SEEN) / sum(seconds[SEEN:]) - 1
+        late = sum(seconds[:SEEN]) / SEEN * (STEPS - SEEN) / max(sum(seconds[SEEN:]), 1e-9) - 1
         found[name] = (
             f"{measured['bytes'] / 2**20:.0f} MiB measured, {predicted['bytes'] / 2**20:.0f} planned, "
             f"{off:+.1%}; {sum(seconds[SEEN:]) / (STEPS - SEEN):.2f} s a step, expected after {SEEN} steps "

@@ -1,7 +1,7 @@
 """Two hundred small steps in bfloat16, beside the same in float32: where do the weights go?
 
-A small Llama samples 16 groups of 8 answers once. From the same weights, rounded to bfloat16 beforehand, 200
-updates of GRPO at a learning rate of 1e-6 follow on these groups, four at a time, in each way. With m the
+A small Llama samples 8 groups of 8 answers once. From the same weights, rounded to bfloat16 beforehand, 200
+updates of GRPO at a learning rate of 1e-6 follow on these groups, two at a time, in each way. With m the
 move of all weights together and f that of float32:
 
     cosine = m . f / (|m| |f|)        share = m . f / |f|^2
@@ -39,9 +39,9 @@ from cohort.train.machine import Machine
 from cohort.train.optim import MASTER, Updater
 from cohort.train.step import learn
 
-RATE, STEPS, GROUPS, MEMBERS, AT_A_TIME = 1e-6, 200, 16, 8, 4
+RATE, STEPS, GROUPS, MEMBERS, AT_A_TIME = 1e-6, 200, 8, 8, 2
 CHANCES = 5
-NEW = NewModel(hidden=128, layers=2, heads=4, key_value_heads=2, feed_forward=344, context=128)
+NEW = NewModel(hidden=64, layers=2, heads=4, key_value_heads=2, feed_forward=172, context=128)
 PIECES = [str(n) for n in range(60)]
 ALGORITHM = GRPO.but(beta=0.0)
 T_95 = 2.776
@@ -99,7 +99,7 @@ def _batches(policy: Policy, seed: int) -> list[Batch]:
     """Groups that are sampled once, and the updates that they are shared out to."""
     problems = [Problem(f"p{n}", f"{n}{(7 * n) % 60}") for n in range(GROUPS)]
     requests = [Request(p.id, policy.prompt_tokens(p), (seed, "precision", p.id)) for p in problems]
-    answers = sample(policy, requests, Sampling(rollouts_per_prompt=MEMBERS, max_new_tokens=24))
+    answers = sample(policy, requests, Sampling(rollouts_per_prompt=MEMBERS, max_new_tokens=16))
     groups = [
         Group(problem, request.prompt, tuple(rollouts), tuple(_scores(rollouts)))
         for problem, request, rollouts in zip(problems, requests, answers, strict=True)
@@ -107,7 +107,7 @@ def _batches(policy: Policy, seed: int) -> list[Batch]:
     credit = with_advantages(select(groups, ALGORITHM), ALGORITHM)
     cutting = Cutting(
         tokens_per_microbatch=2048,
-        budget_tokens=24,
+        budget_tokens=16,
         device=policy.device,
         minibatches=GROUPS // AT_A_TIME,
     )
@@ -161,7 +161,7 @@ def _said(rounding: str) -> bool:
         "kind": "reinforce",
         "problems": "chain",
         "steps": 1,
-        "max_new_tokens": 24,
+        "max_new_tokens": 16,
         "rewards": {"correct": 1.0},
         "optimizer": {"learning_rate": RATE, "rounding": rounding},
     }

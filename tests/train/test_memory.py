@@ -150,11 +150,3 @@ def test_a_head_that_is_the_embeddings_has_its_gradient_wait_for_theirs():
     assert whole == max(2 * 4 * 8 * 10**6, apart["head"] + apart["activations"])
     alone = items(large, replace(LOAD, groups=1, members=2))
     assert alone["head"] < found["head"] + found["activations"]
-
-
-def test_of_a_single_row_activations_go_while_gradients_come():
-    one = replace(LOAD, groups=1, members=2)
-    heavy = replace(SIZES, trained=10**9)
-    each = items(heavy, LOAD)["activations"] / LOAD.row
-    assert items(heavy, one)["activations"] / one.row == pytest.approx(each / 2, rel=0.01)
-    assert items(replace(SIZES, trained=1), one)["activations"] / one.row > 0.99 * each

@@ -200,16 +200,11 @@ def _learning(sizes: Sizes, load: Load) -> dict[str, int]:
         CHUNK_BYTES.get(load.device, 512 << 20), load.row * sizes.vocabulary * SINGLE
     )
     one = load.row * (per_token + transient)
-    gradients = sizes.trained * SINGLE
     alone = load.tokens <= load.rows * load.row
-    if (
-        alone
-    ):  # the first gradients come while the activations go; before later rows all of them are there
-        one = max(one // sizes.layers, one - gradients)
     # tied to the embeddings, its gradient waits for theirs; beside both is their sum of earlier rows
     waiting = (1 if alone else 2) * head if sizes.head_is_tied else 0
     return {
-        "gradients": gradients * load.rows,
+        "gradients": sizes.trained * SINGLE * load.rows,
         "activations": load.rows * one,
         "head": load.rows * max(head + chunk, waiting - one),
         "update": update_bytes(sizes, load),
