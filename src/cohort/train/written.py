@@ -63,7 +63,7 @@ class Written:
             flat = _bytes(tensor)
             if len(flat) >= CHUNK_BYTES:
                 yield memoryview(gathered)
-                yield memoryview(flat)
+                yield flat.data
                 gathered = bytearray()
                 continue
             gathered += flat.data
