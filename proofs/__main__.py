@@ -51,6 +51,7 @@ PROOFS = {
     "conversations": "conversations in six chat templates: the record is what was said and shown",
     "architectures": "architectures of transformers, tiny: packed rows, greedy tokens, saving, adapters",
     "lora": "LoRA: the base stays to the bit, peft loads what was saved, `chain` learns: three seeds",
+    "precision": "200 small steps in bfloat16: kept by masters, lost to the nearest, right by chance",
     "plan": "the plan of the memory against the measured peak of twelve configurations",
     "agent": "an agent that knows a base URL, trained: what is recorded is what the trainer says",
     "episode_faults": "tools, environments and agents at fault: no run lost, no failure a reward",

@@ -237,7 +237,7 @@ def _before_update(spoil: Callable[[Any], None], due: Due) -> None:
     update = Updater.update
 
     def called(self: Any) -> Any:
-        if self._optimizer.state and due():
+        if self._optimizer(0).state(self._held[0]) and due():
             with torch.no_grad():
                 spoil(self)
         return update(self)
@@ -247,7 +247,7 @@ def _before_update(spoil: Callable[[Any], None], due: Due) -> None:
 
 def _moment(what: str, value: float, due: Due) -> None:
     def spoil(updater: Any) -> None:
-        updater._optimizer.state[updater._masters[0]][what].view(-1)[0] = value
+        updater._optimizer(0).state(updater._held[0])[what].view(-1)[0] = value
 
     _before_update(spoil, due)
 
@@ -257,7 +257,7 @@ def _weight(value: float, due: Due) -> None:
 
 
 def _master(due: Due) -> None:
-    _before_update(lambda updater: updater._masters[0].view(-1)[0].fill_(NAN), due)
+    _before_update(lambda updater: updater._held[0].view(-1)[0].fill_(NAN), due)
 
 
 def _after_update(due: Due) -> None:

@@ -145,7 +145,7 @@ def test_the_joint_gradient_of_a_head_is_that_of_both_losses_written_out():
 
     class Catch(Updater):
         def update(self):
-            caught["found"] = torch.cat([m.grad.flatten() for m in self._masters])
+            caught["found"] = torch.cat([m.grad.flatten() for m in self._held])
             return {"grad_norm": 0.0}
 
     updater = Catch(policy, Optimizer(), updates=1)

@@ -24,12 +24,12 @@ NEW = {
 }
 
 
-def _recipe(new=NEW, **stage):
+def _recipe(new=NEW, dtype="float32", **stage):
     options = {
         "kind": "reinforce", "problems": "chain", "rewards": {"correct": 1.0}, "steps": 10,
         "max_new_tokens": 1500, "rollouts_per_prompt": 16,
     } | stage  # fmt: skip
-    return read_recipe({"model": {"new": new}, "stage": [options]}, source="a test")
+    return read_recipe({"model": {"new": new, "dtype": dtype}, "stage": [options]}, source="a test")
 
 
 def _planned(recipe, memory=0, machine=HERE):
@@ -57,9 +57,9 @@ def test_settings_are_chosen_one_after_another_until_it_fits():
     assert tight.recipe.model.lora is None, (
         "what changes the result is not the first to be given up"
     )
-    tighter = _planned(recipe, memory=int(free * 0.35))
+    tighter = _planned(recipe, memory=int(free * 0.2))
     assert tighter.recipe.model.recompute or tighter.recipe.model.lora is not None
-    assert tighter.largest.peak_bytes <= 0.35 * free
+    assert tighter.largest.peak_bytes <= 0.2 * free
     assert len({why.split(" = ")[0] for why in tighter.chosen}) == len(tighter.chosen)
 
 
@@ -114,3 +114,23 @@ def test_the_command_prints_a_table_and_json():
     refused = CliRunner().invoke(app, ["plan", "chain", "--memory", "100MiB"])
     assert isinstance(refused.exception, ModelError)
     assert "does not fit into 100 MiB" in refused.exception.message
+
+
+@pytest.mark.parametrize(
+    ("rounding", "said"),
+    [
+        ("masters", "have float32 masters"),
+        ("stochastic", "right on average"),
+        ("nearest", "is lost"),
+    ],
+)
+def test_a_plan_says_what_becomes_of_small_updates_of_bfloat16(rounding, said):
+    optimizer = {"learning_rate": 1e-6, "rounding": rounding}
+    notes = _planned(_recipe(dtype="bfloat16", optimizer=optimizer)).notes
+    assert any(said in note for note in notes)
+
+
+def test_the_optimizer_is_in_the_plan():
+    most = _planned(_recipe()).largest.bytes["optimizer"]
+    least = _planned(_recipe(optimizer={"name": "adafactor"})).largest.bytes["optimizer"]
+    assert 0 < least < most / 100

@@ -9,12 +9,14 @@ from cohort.config.recipe import LoRA, Model, NewModel
 from cohort.data.packing import pack
 from cohort.policy.load import load_policy
 from cohort.policy.outline import Sizes, outline, sizes_of
+from cohort.train.machine import this_machine
 from cohort.train.memory import ALWAYS, LEARNING, Load, activation_bytes, items, peak
 from tests.tiny import PIECES, families
 
 SIZES = Sizes(
-    parameters=1000, trained=1000, met=900, largest=400, layers=2, hidden=8, feed_forward=16,
+    parameters=1000, trained=1000, met=900, layers=2, hidden=8, feed_forward=16,
     query_heads=4, key_heads=2, width=4, vocabulary=50, number_bytes=4, written_out=True,
+    shapes=(((50, 8), False), ((10, 60), True)),
 )  # fmt: skip
 LOAD = Load(prompt=10, answer=22, groups=4, members=8, row_tokens=128, rows_at_once=1, slots=16)
 NEW = NewModel(hidden=32, layers=2, heads=4, key_value_heads=2, feed_forward=48)
@@ -85,7 +87,7 @@ def test_learning_and_sampling_take_turns():
 
 
 def test_adapters_leave_gradients_and_moments_of_the_factors_alone():
-    adapted = replace(SIZES, trained=50, head_is_trained=False)
+    adapted = replace(SIZES, trained=50, shapes=(((10, 5), True),), head_is_trained=False)
     found, whole = items(adapted, replace(LOAD, reference=True)), items(SIZES, LOAD)
     assert found["weights"] == whole["weights"]
     assert (found["gradients"], found["optimizer"], found["reference"]) == (200, 400, 200)
@@ -114,3 +116,37 @@ def test_drawing_an_outline_draws_no_random_number():
     before = torch.get_rng_state()
     outline(Model(new=NEW, lora=LoRA()), vocabulary=PIECES)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_update_takes_what_its_optimizer_takes_for_a_moment():
+    norm = 2 * 4 * 600  # of the largest tensor, in float64
+    found = {
+        name: items(SIZES, replace(LOAD, optimizer=name))["update"]
+        for name in ("adamw", "adafactor", "muon", "adamw-8bit")
+    }
+    assert found == {
+        "adamw": norm, "adafactor": norm + 4 * 600, "muon": norm + 12 * 600, "adamw-8bit": norm + 20 * 600,
+    }  # fmt: skip
+    narrow = replace(SIZES, number_bytes=2)
+    by_chance = items(narrow, replace(LOAD, rounding="stochastic"))
+    assert by_chance["update"] == norm + 4 * 600, "one tensor at a time is widened"
+    assert by_chance["optimizer"] == items(narrow, LOAD)["optimizer"] - 4000
+
+
+def test_a_run_that_waits_for_its_checkpoints_keeps_no_copy():
+    assert items(SIZES, LOAD)["checkpoint"] == 12000
+    assert items(SIZES, replace(LOAD, copies_state=False))["checkpoint"] == 0
+
+
+def test_libraries_are_counted_as_they_are_in_memory():
+    assert items(SIZES, replace(LOAD, process_bytes=12345))["process"] == 12345
+    assert this_machine(1).process_bytes > 50 << 20
+
+
+def test_a_head_that_is_the_embeddings_has_its_gradient_wait_for_theirs():
+    large = replace(SIZES, vocabulary=10**6, head_is_tied=True)
+    found, apart = items(large, LOAD), items(replace(large, head_is_tied=False), LOAD)
+    whole = found["head"] + found["activations"]
+    assert whole == max(2 * 4 * 8 * 10**6, apart["head"] + apart["activations"])
+    alone = items(large, replace(LOAD, groups=1, members=2))
+    assert alone["head"] < found["head"] + found["activations"]

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from cohort.config.any_stage import AnyStage
 from cohort.config.check_filters import check_filters
 from cohort.config.check_mix import check_mix, check_parts
+from cohort.config.check_optimizer import check_optimizer, check_rounding
 from cohort.config.check_pairs import check_pairs
 from cohort.config.check_references import check_references
 from cohort.config.check_reward_models import check_reward_models
@@ -21,7 +22,7 @@ from cohort.config.preferences import Preference, RewardModel
 from cohort.config.recipe import NewModel, Recipe
 from cohort.config.references import called
 from cohort.config.selection import Select
-from cohort.config.stages import Evaluate, Optimizer, Reinforce, Sampled, Trained
+from cohort.config.stages import Evaluate, Reinforce, Sampled, Trained
 from cohort.errors import RecipeError, legible, listed
 
 MOST_NEW_PARAMETERS = 10**10
@@ -34,6 +35,7 @@ def check_recipe(recipe: Recipe) -> None:
     for number, stage in enumerate(recipe.stage):
         _check_stage(stage, f"stage.{number}")
         check_teacher(stage, f"stage.{number}")
+        check_rounding(stage, recipe.model.dtype, f"stage.{number}")
     check_reward_models(recipe)
     _check_new_model(recipe)
 
@@ -70,7 +72,7 @@ def _check_stage(stage: AnyStage, where: str) -> None:
     if isinstance(stage, Reinforce):
         _check_group(stage, where)
     if isinstance(stage, Trained | RewardModel):
-        _check_optimizer(stage.optimizer, where)
+        check_optimizer(stage.optimizer, where)
 
 
 def _check_problems(stage: AnyStage, where: str) -> None:
@@ -131,21 +133,6 @@ def _check_group(stage: Reinforce, where: str) -> None:
         raise RecipeError(
             f"{where}.rewards all have weight 0: there is nothing to learn",
             "give at least one reward another weight",
-        )
-
-
-def _check_optimizer(optimizer: Optimizer, where: str) -> None:
-    for name, decay in (("beta1", optimizer.beta1), ("beta2", optimizer.beta2)):
-        if decay == 1.0:
-            raise RecipeError(
-                f"{where}.optimizer.{name} is 1: its average would never move",
-                "use less than 1, for example 0.99",
-            )
-    if optimizer.schedule == "constant" and optimizer.final_share != 0.0:
-        raise RecipeError(
-            f"{where}.optimizer.final_share is {optimizer.final_share}, and a constant schedule "
-            "does not read it",
-            'remove it, or use schedule = "cosine" or "linear"',
         )
 
 

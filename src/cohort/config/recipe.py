@@ -115,6 +115,9 @@ class Saving(Table):
     """A checkpoint is saved at the end of the first step after so many seconds."""
     every_steps: Annotated[int, Field(ge=0)] = 0
     """A checkpoint is saved after so many steps as well; 0: the time decides alone."""
+    in_background: bool = True
+    """A checkpoint is copied in memory, and written while the run goes on; false: nothing is copied, and the
+    run waits until it is written."""
     keep: PositiveInt = 2
     """The newest checkpoints that stay in the run's folder, besides the newest healthy one."""
 

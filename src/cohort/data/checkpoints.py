@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cohort.data.disk import Disk, RealDisk, remove_tree, write_file
+from cohort.data.disk import Disk, Pieces, RealDisk, pieces, remove_tree, write_file
 from cohort.errors import StorageError
 
 FORMAT = 1
@@ -66,7 +66,9 @@ class Checkpoints:
             if path.name.startswith((NEW, OLD)) and path.is_dir() and not path.is_symlink():
                 remove_tree(self._disk, path)
 
-    def save(self, number: int, files: Mapping[str, bytes], *, healthy: bool = True) -> None:
+    def save(
+        self, number: int, files: Mapping[str, bytes | Pieces], *, healthy: bool = True
+    ) -> None:
         """Save a checkpoint of this number, then remove those that are not needed any more.
 
         When it returns the checkpoint survives a power cut. Raises OSError, or StorageError where
@@ -151,13 +153,17 @@ class Checkpoints:
         remove_tree(self._disk, aside)
 
 
-def _manifest(number: int, files: Mapping[str, bytes], healthy: bool) -> bytes:
-    listed = {
-        name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        for name, data in files.items()
-    }
+def _manifest(number: int, files: Mapping[str, bytes | Pieces], healthy: bool) -> bytes:
+    listed = {name: {"bytes": len(data), "sha256": _digest(data)} for name, data in files.items()}
     body = {"format": FORMAT, "number": number, "healthy": healthy, "files": listed}
     return canonical(body | {"sha256": hashlib.sha256(canonical(body)).hexdigest()})
+
+
+def _digest(data: bytes | Pieces) -> str:
+    found = hashlib.sha256()
+    for piece in pieces(data):
+        found.update(piece)
+    return found.hexdigest()
 
 
 def canonical(value: object) -> bytes:

@@ -103,13 +103,26 @@ class RealDisk:
         return shutil.disk_usage(path).free
 
 
-def write_file(disk: Disk, path: Path, data: bytes) -> None:
+class Pieces(Protocol):
+    """The bytes of a file one piece after another, the same each time: it need not be in memory whole."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[memoryview]: ...
+
+
+def pieces(data: bytes | Pieces) -> Iterator[memoryview]:
+    """What a file holds, whether it is there whole or comes in pieces."""
+    return iter((memoryview(data),) if isinstance(data, bytes) else data)
+
+
+def write_file(disk: Disk, path: Path, data: bytes | Pieces) -> None:
     """A file with these bytes, fsynced; its name is durable once its folder is."""
     file = disk.create(path)
     try:
-        left = memoryview(data)
-        while left:
-            left = left[disk.write(file, left[:CHUNK_BYTES]) :]
+        for left in pieces(data):
+            while left:
+                left = left[disk.write(file, left[:CHUNK_BYTES]) :]
         disk.sync(file)
     finally:
         disk.close(file)

@@ -5,10 +5,12 @@ From it come the sizes that a plan of the memory is made of, for a model that ma
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import AutoModelForCausalLM
 from transformers.modeling_utils import PreTrainedModel
 
@@ -25,13 +27,14 @@ EXPERTS = ".experts."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """A model's: counts of numbers. `largest` is its largest tensor that is trained."""
+    """A model's: counts of numbers."""
 
     parameters: int
     trained: int
     met: int
     """Those that a token meets: not the input embeddings, nor the experts that it is not sent to."""
-    largest: int
+    shapes: tuple[tuple[tuple[int, ...], bool], ...]
+    """Of what is trained: shapes, and whether they are matrices between the embeddings and the head."""
     layers: int
     hidden: int
     feed_forward: int
@@ -45,6 +48,13 @@ class Sizes:
     adapter_width: int = 0
     """The ranks of a layer's adapters, added up."""
     head_is_trained: bool = True
+    head_is_tied: bool = False
+    """The head is the embeddings."""
+
+    @property
+    def largest(self) -> int:
+        """Numbers of the largest tensor that is trained."""
+        return max(math.prod(shape) for shape, _ in self.shapes)
 
 
 def outline(options: Model, *, vocabulary: list[str]) -> Policy:
@@ -74,6 +84,7 @@ def sizes_of(policy: Policy) -> Sizes:
     model = policy.model
     config = model.config.get_text_config()
     trained = [p for p in model.parameters() if p.requires_grad]
+    between = hidden_matrices(model)
     heads = int(config.num_attention_heads)
     layers = int(config.num_hidden_layers)
     ranks = sum(p.shape[0] for name, p in model.named_parameters() if ".lora_A." in name)
@@ -81,7 +92,7 @@ def sizes_of(policy: Policy) -> Sizes:
         parameters=sum(p.numel() for p in model.parameters()),
         trained=sum(p.numel() for p in trained),
         met=_met(model, config),
-        largest=max(p.numel() for p in trained),
+        shapes=tuple((tuple(p.shape), id(p) in between) for p in trained),
         layers=layers,
         hidden=int(config.hidden_size),
         feed_forward=_feed_forward(config),
@@ -93,7 +104,17 @@ def sizes_of(policy: Policy) -> Sizes:
         written_out=policy.written_out,
         adapter_width=ranks // layers,
         head_is_trained=policy.head[0].requires_grad,
+        head_is_tied=model.get_output_embeddings().weight is embeddings(model),
     )
+
+
+def hidden_matrices(model: nn.Module) -> set[int]:
+    """The ids of a model's matrices between its embeddings and its head."""
+    head = getattr(model, "get_output_embeddings", lambda: None)()
+    outer = [module for module in model.modules() if isinstance(module, nn.Embedding)]
+    outer += [] if head is None else [head]
+    apart = {id(parameter) for module in outer for parameter in module.parameters()}
+    return {id(p) for p in model.parameters() if p.ndim == 2} - apart
 
 
 def _width(config: Any, heads: int) -> int:

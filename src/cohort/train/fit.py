@@ -1,7 +1,8 @@
 """Settings with which a recipe fits into the memory there is, or what is missing.
 
-What costs least is given up first: tokens of a row, answers side by side, time (recompute), precision,
-and at last the training of all weights (adapters). None of the first three changes what is learned.
+What costs least is given up first: tokens of a row, answers side by side, time (a run that waits for its
+checkpoints, recompute), the training of all weights (adapters), and at last precision. None before adapters
+changes what is learned. The optimizer is the user's to choose.
 """
 
 from __future__ import annotations
@@ -152,6 +153,13 @@ def _fewer_slots(recipe: Recipe, stages: Sequence[StageForecast]) -> Candidates:
         yield _each(recipe, "slots", slots), f"slots = {slots}"
 
 
+def _no_copy(recipe: Recipe, stages: Sequence[StageForecast]) -> Candidates:
+    if recipe.checkpoints.in_background:
+        saving = recipe.checkpoints.model_copy(update={"in_background": False})
+        changed = recipe.model_copy(update={"checkpoints": saving})
+        yield changed, "checkpoints.in_background = false"
+
+
 def _recompute(recipe: Recipe, stages: Sequence[StageForecast]) -> Candidates:
     if not recipe.model.recompute:
         yield _model(recipe, recompute=True), "recompute = true"
@@ -167,7 +175,19 @@ def _adapters(recipe: Recipe, stages: Sequence[StageForecast]) -> Candidates:
         yield _model(recipe, lora=LoRA()), f"lora = {{ rank = {LoRA().rank} }}"
 
 
-CHANGES: tuple[Change, ...] = (_shorter_rows, _fewer_slots, _recompute, _adapters, _narrow)
+ROUNDED = {
+    "masters": "bfloat16 weights have float32 masters, 4 bytes a weight: without them updates of a small "
+    "learning rate would round to nothing",
+    "stochastic": "bfloat16 weights have no masters: what an update asks for is rounded up or down by "
+    "chance, right on average",
+    "nearest": "bfloat16 weights have no masters: what an update changes by less than 1/512 of a weight is "
+    "lost, which at a small learning rate is nearly everything",
+}
+"""What a user should know of each way of `optimizer.rounding`."""
+
+CHANGES: tuple[Change, ...] = (
+    _shorter_rows, _fewer_slots, _no_copy, _recompute, _adapters, _narrow,
+)  # fmt: skip
 """In the order in which they are tried; each starts from where the one before it has come to."""
 
 
@@ -186,18 +206,17 @@ def _each(recipe: Recipe, option: str, value: int) -> Recipe:
 
 def _notes(recipe: Recipe, stages: Sequence[StageForecast]) -> Iterator[str]:
     """What a user should know of the settings."""
+    learning = [stage for stage in stages if stage.load.learns]
     if recipe.model.dtype == "bfloat16":
-        yield (
-            "bfloat16 weights have float32 masters, 4 bytes a weight: without them updates of a small "
-            "learning rate would round to nothing"
-        )
+        for rounding in dict.fromkeys(stage.load.rounding for stage in learning):
+            yield ROUNDED[rounding]
     if recipe.model.lora is not None:
         yield "adapters are trained, the model's own weights stay; the reference is the base, at no memory"
-    learning = [stage for stage in stages if stage.load.learns]
     if learning and learning[0].bytes["checkpoint"] > learning[0].bytes["optimizer"] > 0:
         yield (
-            "a checkpoint is copied in memory while it is written: "
-            f"{shown(max(s.bytes['checkpoint'] for s in learning))}"
+            "a checkpoint is copied in memory, and written from there: "
+            f"{shown(max(s.bytes['checkpoint'] for s in learning))}; with checkpoints.in_background = false "
+            "the run waits instead"
         )
 
 

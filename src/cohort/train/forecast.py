@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cohort.config.optimizer import Optimizer
 from cohort.config.preferences import Preference, RewardModel
 from cohort.config.recipe import Recipe
 from cohort.config.selection import Select
@@ -91,6 +92,7 @@ def load_of(plan: StagePlan, policy: Policy, recipe: Recipe, machine: Machine) -
         answer = _longest_demonstration(plan, policy)
     asked = getattr(options, "tokens_per_microbatch", 0)
     critic = getattr(options, "critic", None)
+    optimizer = getattr(options, "optimizer", Optimizer())
     return Load(
         device=device,
         learns=not isinstance(options, Evaluate | Select),
@@ -104,8 +106,12 @@ def load_of(plan: StagePlan, policy: Policy, recipe: Recipe, machine: Machine) -
         slots=getattr(options, "slots", 0) or SLOTS.get(device, 256),
         reference=isinstance(options, Preference)
         or bool(plan.algorithm is not None and plan.algorithm.beta),
+        optimizer=optimizer.name,
+        rounding=optimizer.rounding,
         beside=int(isinstance(options, RewardModel) or getattr(critic, "kind", "") == "own"),
         recompute=recipe.model.recompute,
+        copies_state=recipe.checkpoints.in_background,
+        process_bytes=machine.process_bytes,
         workers=len({home_of(reward) for reward in plan.rewards} - {None}),
     )
 

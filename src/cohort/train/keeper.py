@@ -123,7 +123,7 @@ class Keeper:
             self._state,
             self._rewards,
             self.health.facts(),
-            self._saver.spare(),
+            self._saver.spare() if self._saver.in_background else None,
         )
         number = sum(self._lengths[: self._stage]) + self._state.step
         self._saver.save(

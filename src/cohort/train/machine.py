@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -33,6 +34,8 @@ class Machine:
     bandwidth: float
     threads: int = 1
     """Rows that are computed at a time."""
+    process_bytes: int = 0
+    """Resident in this process before there is a model: Python, torch and its libraries. 0: not measured."""
 
 
 GPUS = {
@@ -79,6 +82,7 @@ def this_machine(threads: int) -> Machine:
     """The CPU that this runs on, tried for a tenth of a second."""
     count = threads or len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    process = resident_bytes()
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -86,7 +90,16 @@ def this_machine(threads: int) -> Machine:
     finally:
         torch.set_num_threads(before)
     name = f"this CPU, {count} thread{'s' if count > 1 else ''}"
-    return Machine(name, "cpu", memory, operations, bandwidth, count)
+    return Machine(name, "cpu", memory, operations, bandwidth, count, process)
+
+
+def resident_bytes() -> int:
+    """What of this process is in memory at the moment; 0 where the system does not say so (not Linux)."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _multiplied() -> float:

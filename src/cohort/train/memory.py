@@ -1,21 +1,26 @@
 """What a stage takes of memory, item by item: arithmetic on a model's sizes and a stage's counts.
 
-    peak = what is always there  +  max(while it learns, while it samples)
+    peak = what is always there  +  max(computing gradients, updating weights, sampling)
 
 Nothing is loaded or measured here, so it can be asked of any machine. Counted is what the code keeps:
-float32 sums of gradients for each thread, a checkpoint's copy in memory and its files on their way, the
-head's gradient while all activations wait for theirs. Not counted: what an allocator holds on to.
+float32 sums of gradients for each thread, a checkpoint's copy in memory, the head's gradient while all
+activations wait for theirs. Not counted: what an allocator holds on to.
 
     T tokens of a row, d hidden width, f feed-forward width, Hq query and Hk key heads of width D.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+import torch
 
 from cohort.policy.head import CHUNK_BYTES
 from cohort.policy.native import whole_blocks
 from cohort.policy.outline import Sizes
+from cohort.train.optim import NORMED_TOGETHER
+from cohort.train.optimizers import kept_of
 from cohort.train.rows import aimed_at
 
 SINGLE = 4
@@ -23,7 +28,11 @@ SINGLE = 4
 CHUNKS = 3
 """Copies of a chunk of logits that the head's gradient works on."""
 PROCESS_BYTES = {"cpu": 450 << 20, "cuda": 1200 << 20}
-"""Python, torch and its libraries; on a GPU the context, kernels and workspaces."""
+"""Python, torch and its libraries, where they were not measured; on a GPU the context and its workspaces."""
+MUON_BYTES = 12
+"""Of a hidden matrix, by number: the update in float32, and in bfloat16 three of its products."""
+EIGHT_BIT_BYTES = {"cpu": 20}
+"""Both moments, the gradient and the root in float32, where no kernel does it in one pass."""
 WORKER_BYTES = 60 << 20
 """A process in which rewards run."""
 
@@ -37,8 +46,9 @@ ALWAYS = (
     "process",
 )
 LEARNING = ("gradients", "activations", "head")
-SAMPLING = ("keys and values", "sampler's copies", "logits", "checkpoint's files")
-ITEMS = (*ALWAYS, *LEARNING, *SAMPLING)
+UPDATING = ("gradients", "update")
+SAMPLING = ("keys and values", "sampler's copies", "logits")
+ITEMS = (*ALWAYS, *LEARNING, "update", *SAMPLING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +66,17 @@ class Load:
     rows_at_once: int = 1
     slots: int = 64
     reference: bool = False
+    optimizer: str = "adamw"
+    rounding: str = "masters"
+    """As the stage's optimizer has it; of what is trained beside the policy, AdamW's state is counted."""
     beside: int = 0
     """Further models of the same size that are trained: a critic of its own, a reward model."""
     recompute: bool = False
+    copies_state: bool = True
+    """Checkpoints are copied in memory."""
     workers: int = 0
+    process_bytes: int = 0
+    """Of Python and its libraries, as measured; 0: not known."""
 
     @property
     def row(self) -> int:
@@ -96,18 +113,38 @@ def peak(found: dict[str, int]) -> int:
     return max(phases(found))
 
 
-def phases(found: dict[str, int]) -> tuple[int, int]:
-    """What is there while a stage learns, and while it samples."""
-    always, learning, sampling = (
-        sum(found[name] for name in names) for names in (ALWAYS, LEARNING, SAMPLING)
+def phases(found: dict[str, int]) -> tuple[int, int, int]:
+    """What is there while gradients are computed, while weights are updated, and while a stage samples."""
+    always, learning, updating, sampling = (
+        sum(found[name] for name in names) for names in (ALWAYS, LEARNING, UPDATING, SAMPLING)
     )
-    return always + learning, always + sampling
+    return always + learning, always + updating, always + sampling
 
 
-def state_bytes(sizes: Sizes) -> int:
-    """AdamW's two moments, and the float32 masters of weights in less precision."""
-    masters = SINGLE if sizes.number_bytes < SINGLE else 0
-    return sizes.trained * (2 * SINGLE + masters)
+def state_bytes(sizes: Sizes, optimizer: str = "adamw", rounding: str = "masters") -> int:
+    """What an optimizer keeps, and the float32 masters of weights in less precision."""
+    masters = SINGLE if sizes.number_bytes < SINGLE and rounding == "masters" else 0
+    kept = sum(
+        size.numel() * dtype.itemsize
+        for shape, hidden in sizes.shapes
+        for what, (size, dtype) in kept_of(
+            optimizer, torch.Size(shape), torch.float32, hidden=hidden
+        ).items()
+        if what != "step"
+    )
+    return kept + sizes.trained * masters
+
+
+def update_bytes(sizes: Sizes, load: Load) -> int:
+    """What an update takes for a moment, of the tensor that takes the most of it."""
+    hidden = max((math.prod(shape) for shape, between in sizes.shapes if between), default=0)
+    own = {
+        "adafactor": SINGLE * sizes.largest,
+        "muon": MUON_BYTES * hidden,
+        "adamw-8bit": EIGHT_BIT_BYTES.get(load.device, 0) * sizes.largest,
+    }.get(load.optimizer, 0)
+    places = sizes.number_bytes < SINGLE and load.rounding != "masters"
+    return own + SINGLE * sizes.largest * places + 2 * SINGLE * min(sizes.largest, NORMED_TOGETHER)
 
 
 def activation_bytes(sizes: Sizes, *, recompute: bool) -> int:
@@ -133,7 +170,7 @@ def _layer_numbers(sizes: Sizes) -> int:
 def _always(sizes: Sizes, load: Load) -> dict[str, int]:
     weights = sizes.parameters * sizes.number_bytes
     own = sizes.trained * sizes.number_bytes
-    state = state_bytes(sizes) if load.learns else 0
+    state = state_bytes(sizes, load.optimizer, load.rounding) if load.learns else 0
     held = own if load.reference else 0
     beside = load.beside * (weights + state_bytes(sizes))
     return {
@@ -143,15 +180,18 @@ def _always(sizes: Sizes, load: Load) -> dict[str, int]:
         "beside": beside,
         "checkpoint": _saved(sizes, load),
         "rewards' workers": load.workers * WORKER_BYTES,
-        "process": PROCESS_BYTES.get(load.device, PROCESS_BYTES["cuda"]),
+        "process": load.process_bytes or PROCESS_BYTES.get(load.device, PROCESS_BYTES["cuda"]),
     }
 
 
 def _saved(sizes: Sizes, load: Load) -> int:
-    """What a checkpoint holds: a copy of it in memory stays until the next one."""
+    """What a checkpoint holds: a copy of it in memory stays until the next one, where it is made at all."""
+    if not (load.learns and load.copies_state):
+        return 0
     own = sizes.trained * sizes.number_bytes
     others = load.beside * (sizes.parameters * sizes.number_bytes + state_bytes(sizes))
-    return (own * (1 + load.reference) + state_bytes(sizes) + others) if load.learns else 0
+    state = state_bytes(sizes, load.optimizer, load.rounding)
+    return own * (1 + load.reference) + state + others
 
 
 def _learning(sizes: Sizes, load: Load) -> dict[str, int]:
@@ -162,12 +202,14 @@ def _learning(sizes: Sizes, load: Load) -> dict[str, int]:
         CHUNK_BYTES.get(load.device, 512 << 20), load.row * sizes.vocabulary * SINGLE
     )
     one = load.row * (per_token + transient)
-    # the norm of a gradient is taken in float64, of one tensor at a time
-    at_least = 2 * SINGLE * sizes.largest if sizes.head_is_trained else 0
+    alone = load.tokens <= load.rows * load.row
+    # tied to the embeddings, its gradient waits for theirs; beside both is their sum of earlier rows
+    waiting = (1 if alone else 2) * head if sizes.head_is_tied else 0
     return {
         "gradients": sizes.trained * SINGLE * load.rows,
         "activations": load.rows * one,
-        "head": max(load.rows * (head + chunk), at_least - load.rows * one),
+        "head": load.rows * max(head + chunk, waiting - one),
+        "update": update_bytes(sizes, load),
     }
 
 
@@ -177,14 +219,13 @@ def _sampling(sizes: Sizes, load: Load) -> dict[str, int]:
     number = SINGLE if load.device == "cpu" else sizes.number_bytes
     kept = places * whole_blocks(load.prompt) + lanes * whole_blocks(load.answer)
     per_token = 2 * sizes.layers * sizes.key_heads * sizes.width * number
-    head = sizes.vocabulary * sizes.hidden
+    # compiled decode steps read panels of every matrix, in float32; other layers the head alone
+    copied = sizes.met if sizes.written_out else sizes.vocabulary * sizes.hidden
     prefill = min(places, load.groups) * load.prompt * SINGLE * (
         4 * sizes.hidden + 3 * sizes.feed_forward + 4 * sizes.query_heads * sizes.width
     )  # fmt: skip
     return {
         "keys and values": kept * per_token,
-        "sampler's copies": (head * number if load.device == "cpu" else 0) + prefill,
-        # on their way to the disk while the next step samples, the optimizer's twice for a moment
-        "checkpoint's files": _saved(sizes, load) + (state_bytes(sizes) if load.learns else 0),
+        "sampler's copies": (copied * SINGLE if load.device == "cpu" else 0) + prefill,
         "logits": 2 * lanes * sizes.vocabulary * SINGLE + lanes * load.answer * 24,
     }

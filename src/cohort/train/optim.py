@@ -1,15 +1,13 @@
-"""AdamW, its schedule, and the norm of a gradient. One optimizer per stage; it starts fresh.
+"""An update, its learning rate, and the norm of a gradient. One optimizer per stage; it starts fresh.
 
-A policy in less than float32 keeps computing in it; what the optimizer updates is a float32 copy of
-each weight, the master, from which the policy's weights are rounded. Without it most updates of a
-small learning rate would be lost: bfloat16 has 8 bits, and a change below 1/256 of a weight rounds
-to none (Micikevicius et al. 2018, "Mixed Precision Training", section 3.1).
+A policy in less than float32 keeps computing in it; its gradients are summed and its updates computed in
+float32, and `rounding` says how they come into its weights. Which optimizers there are: `optimizers`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -17,15 +15,22 @@ from torch import Tensor, nn
 from transformers.modeling_utils import PreTrainedModel
 
 from cohort.config.stages import Optimizer
+from cohort.data import keyed
 from cohort.data.checkpoints import DamagedError
 from cohort.data.packing import Row
 from cohort.errors import DivergedError, NotFiniteError
+from cohort.policy.outline import hidden_matrices
+from cohort.train.optimizers import Optimizers
+from cohort.train.rounding import fill, held_for, is_narrow, take_back
 from cohort.train.rows import Rows, add
 
 Seen = TypeVar("Seen")
 
 MASTER = "master"
 """The part of an optimizer's state that is the float32 copy of a weight in less precision."""
+
+NORMED_TOGETHER = 1 << 22
+"""Numbers of a gradient that exist in float64 at a time, while its norm is taken."""
 
 LARGEST_GROWTH = 10.0
 """An update that makes the norm of all weights grow more than this has thrown the policy away."""
@@ -44,25 +49,32 @@ class Trainable(Protocol):
 class Updater:
     """Makes optimizer updates, each at the learning rate that its number asks for."""
 
-    def __init__(self, trained: Trainable, options: Optimizer, *, updates: int) -> None:
-        self._trained, self._options, self._updates = trained, options, updates
+    def __init__(
+        self,
+        trained: Trainable,
+        options: Optimizer,
+        *,
+        updates: int,
+        key: tuple[keyed.Part, ...] = (),
+    ) -> None:
+        """updates: of the whole stage. key: names what is drawn where weights are rounded by chance."""
+        self._trained, self._options, self._updates, self._key = trained, options, updates, key
         named = [(name, p) for name, p in trained.model.named_parameters() if p.requires_grad]
         self._names = [name for name, _ in named]
         self._parameters = [parameter for _, parameter in named]
-        self._masters = [_master(p) for p in self._parameters]
+        self._held = [held_for(p, options.rounding) for p in self._parameters]
         self._rows = Rows[Any](self._parameters)
-        matrices = [p for p in self._masters if p.ndim >= 2]
-        vectors = [p for p in self._masters if p.ndim < 2]
-        self._optimizer = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": options.weight_decay},
-                {"params": vectors, "weight_decay": 0.0},
-            ],
-            lr=options.learning_rate,
-            betas=(options.beta1, options.beta2),
-            eps=options.epsilon,
-            fused=True,
-        )
+        places = options.rounding != "masters" and any(is_narrow(p) for p in self._parameters)
+        between = hidden_matrices(trained.model)
+        hidden = [id(p) in between for p in self._parameters]
+        # Places are filled one at a time, so each has an optimizer of its own.
+        self._each = [
+            Optimizers([held], [flag], options)
+            for held, flag in zip(self._held, hidden, strict=True)
+            if places
+        ]
+        self._all = None if places else Optimizers(self._held, hidden, options)
+        self._weights = self._parameters if places else self._held
         self.made = 0
         """Updates made so far in this stage."""
         self.rate_factor = 1.0
@@ -70,8 +82,8 @@ class Updater:
 
     def clear(self) -> None:
         """Forget the gradients of the last update."""
-        for master in self._masters:
-            master.grad = None
+        for held in self._held:
+            held.grad = None
 
     def add_gradient(
         self, rows: Sequence[Row], loss: Callable[[Row], tuple[Tensor, Seen]]
@@ -82,8 +94,8 @@ class Updater:
         """
         gradients, kept = self._rows.gradient(rows, loss)
         for own in gradients:
-            for master, gradient in zip(self._masters, own, strict=True):
-                master.grad = add(master.grad, gradient)
+            for held, gradient in zip(self._held, own, strict=True):
+                held.grad = add(held.grad, gradient)
         return kept
 
     def update(self) -> dict[str, float]:
@@ -95,7 +107,7 @@ class Updater:
         than `LARGEST_GROWTH`-fold.
         """
         rate = self.rate_factor * learning_rate(self.made, self._options, updates=self._updates)
-        gradients = [p.grad for p in self._masters if p.grad is not None]
+        gradients = [held.grad for held in self._held if held.grad is not None]
         norm = gradient_norm(gradients)
         if not math.isfinite(norm):
             raise NotFiniteError(
@@ -106,10 +118,8 @@ class Updater:
             share = self._options.max_gradient_norm / norm
             if share < 1.0:
                 torch._foreach_mul_(gradients, share)
-            for group in self._optimizer.param_groups:
-                group["lr"] = rate
-            before = total_norm(self._masters)
-            self._optimizer.step()
+            before = total_norm(self._weights)
+            self._step(rate)
             self._check_weights(before, rate)
             self._round()
             self._trained.version += 1
@@ -124,13 +134,11 @@ class Updater:
     def tensors(self) -> dict[str, Tensor]:
         """The optimizer's state and the float32 masters, as "parameter/what"."""
         found: dict[str, Tensor] = {}
-        for name, parameter, master in zip(
-            self._names, self._parameters, self._masters, strict=True
-        ):
-            for what, value in self._optimizer.state.get(master, {}).items():
+        for number, (name, parameter, held) in enumerate(self._triples()):
+            for what, value in self._optimizer(number).state(held).items():
                 found[f"{name}/{what}"] = value
-            if master is not parameter:
-                found[f"{name}/{MASTER}"] = master.detach()
+            if self._is_master(held, parameter):
+                found[f"{name}/{MASTER}"] = held.detach()
         return found
 
     def restore(self, saved: Mapping[str, Tensor], *, made: int) -> None:
@@ -144,30 +152,55 @@ class Updater:
             if name not in by_name:
                 raise DamagedError(f"optimizer {key[:80]} belongs to no parameter")
             by_name[name][what] = value
-        for name, parameter, master in zip(
-            self._names, self._parameters, self._masters, strict=True
-        ):
+        for number, (name, parameter, held) in enumerate(self._triples()):
             own = by_name[name]
-            held = own.pop(MASTER, None)
-            _check_moments(name, own, master)
-            if (held is None) != (master is parameter):
+            master = own.pop(MASTER, None)
+            if (master is None) == self._is_master(held, parameter):
                 raise DamagedError(f"optimizer {name}/{MASTER} is not as the precision asks for")
-            if held is not None:
-                master.data.copy_(held)
-            if own:
-                moved = {what: value.to(master.device) for what, value in own.items()}
-                self._optimizer.state[master] = moved
+            self._optimizer(number).restore(name, held, own)
+            if master is not None:
+                _check_master(name, master, held)
+                held.data.copy_(master)
         self.made = made
+
+    def _triples(self) -> Iterator[tuple[str, nn.Parameter, nn.Parameter]]:
+        """Name, parameter, and what the optimizer holds for it."""
+        return zip(self._names, self._parameters, self._held, strict=True)
+
+    def _optimizer(self, number: int) -> Optimizers:
+        return self._all or self._each[number]
+
+    def _is_master(self, held: nn.Parameter, parameter: nn.Parameter) -> bool:
+        return held is not parameter and self._all is not None
+
+    def _step(self, rate: float) -> None:
+        """Update what has a gradient: all at once, or one place after another."""
+        if self._all is not None:
+            self._all.step(rate)
+            return
+        for number, (name, parameter, held) in enumerate(self._triples()):
+            if held.grad is None:
+                continue
+            if held is not parameter:
+                fill(held, parameter)
+            self._each[number].step(rate)
+            if held is not parameter:
+                chance = (*self._key, "rounding", self.made, name)
+                take_back(held, parameter, chance if self._by_chance else None)
+
+    @property
+    def _by_chance(self) -> bool:
+        return self._options.rounding == "stochastic"
 
     def _bad_gradient(self) -> str:
         """The first parameter whose gradient is not finite, or what else makes the norm so."""
-        for name, master in zip(self._names, self._masters, strict=True):
-            if master.grad is not None and not bool(torch.isfinite(master.grad).all()):
+        for name, held in zip(self._names, self._held, strict=True):
+            if held.grad is not None and not bool(torch.isfinite(held.grad).all()):
                 return f"that of {name}"
         return "its norm is larger than a number can be"
 
     def _check_weights(self, before: float, rate: float) -> None:
-        after = total_norm(self._masters)
+        after = total_norm(self._weights)
         if math.isfinite(after) and after <= LARGEST_GROWTH * max(before, 1e-3):
             return
         bad = self._bad_state()
@@ -179,50 +212,45 @@ class Updater:
 
     def _bad_state(self) -> str:
         """The first moment, then the first weight, that is not finite; empty where all are."""
-        for name, master in zip(self._names, self._masters, strict=True):
-            for what, value in self._optimizer.state.get(master, {}).items():
+        for number, (name, _, held) in enumerate(self._triples()):
+            for what, value in self._optimizer(number).state(held).items():
                 if not bool(torch.isfinite(value).all()):
                     return f"{what} of {name}"
-        for name, master in zip(self._names, self._masters, strict=True):
-            if not bool(torch.isfinite(master).all()):
+        for name, weight in zip(self._names, self._weights, strict=True):
+            if not bool(torch.isfinite(weight).all()):
                 return name
         return ""
 
     @torch.no_grad()
     def _round(self) -> None:
-        for parameter, master in zip(self._parameters, self._masters, strict=True):
-            if master is not parameter:
-                parameter.copy_(master)
+        """The weights from their masters; where there are places they have them already."""
+        for _, parameter, held in self._triples():
+            if self._is_master(held, parameter):
+                parameter.copy_(held)
 
 
-def _master(parameter: nn.Parameter) -> nn.Parameter:
-    if parameter.dtype in (torch.float32, torch.float64):
-        return parameter
-    return nn.Parameter(parameter.detach().float())
-
-
-def _check_moments(name: str, own: Mapping[str, Tensor], master: Tensor) -> None:
-    if own and set(own) != {"step", "exp_avg", "exp_avg_sq"}:
-        raise DamagedError(f"optimizer {name} has {', '.join(sorted(own))[:60]}")
-    for what, value in own.items():
-        wanted = (torch.Size(), torch.float32) if what == "step" else (master.shape, master.dtype)
-        if (value.shape, value.dtype) != wanted:
-            raise DamagedError(f"optimizer {name}/{what} is {value.dtype} {tuple(value.shape)}")
+def _check_master(name: str, saved: Tensor, held: Tensor) -> None:
+    if (saved.shape, saved.dtype) != (held.shape, held.dtype):
+        raise DamagedError(f"optimizer {name}/{MASTER} is {saved.dtype} {tuple(saved.shape)}")
 
 
 def total_norm(weights: Sequence[Tensor]) -> float:
-    """The Euclidean norm over all weights together, in float32."""
+    """The Euclidean norm over all weights together, each tensor's in its own precision."""
     with torch.no_grad():
         norms = torch._foreach_norm(list(weights))
-    return float(torch.stack([norm.to(norms[0].device) for norm in norms]).norm())
+    return float(torch.stack([norm.to(norms[0].device).double() for norm in norms]).norm())
 
 
 def gradient_norm(gradients: list[Tensor]) -> float:
     """The Euclidean norm over all gradients together; 0 where there are none."""
     if not gradients:
         return 0.0
-    norms = torch.stack([gradient.double().norm() for gradient in gradients])
-    return float(norms.norm())
+    norms = [
+        part.double().norm()
+        for gradient in gradients
+        for part in gradient.reshape(-1).split(NORMED_TOGETHER)
+    ]
+    return float(torch.stack(norms).norm())
 
 
 def learning_rate(update: int, options: Optimizer, *, updates: int) -> float:

@@ -41,6 +41,7 @@ from cohort.tasks.finite import Finite
 from cohort.tasks.later import Later
 from cohort.tasks.mixed import Mixed, Part
 from cohort.tasks.problems import ProblemSource, given_rows, open_source
+from cohort.train.eight_bit import check_installed
 from cohort.train.firewall import Known, check_free_of_labels, check_models_free_of_labels
 from cohort.train.located import located
 from cohort.train.reward_model_rows import check_rows
@@ -75,6 +76,10 @@ def make_plan(recipe: Recipe, base: Path, given: Given) -> list[StagePlan]:
     Raises RecipeError, DataError, RewardError or MissingExtraError, in the order of the stages.
     """
     check_recipe(recipe)
+    for stage in recipe.stage:
+        for part in (stage, getattr(stage, "critic", None)):
+            if (optimizer := getattr(part, "optimizer", None)) is not None:
+                check_installed(optimizer)
     opened: dict[str, ProblemSource] = {}
     known: dict[str, Known] = {}
     plans = []

@@ -42,7 +42,8 @@ class _Drawn:
 
 def preference(options: Preference, policy: Policy, context: StageContext) -> Cost:
     """Run the stage; every step is in the store when the next one begins."""
-    updater = Updater(policy, options.optimizer, updates=options.steps)
+    key = context.seed, context.name
+    updater = Updater(policy, options.optimizer, updates=options.steps, key=key)
     reference = frozen_copy(policy)
     state = StageState(updater, reference=reference)
     context.begin(state)

@@ -1,7 +1,7 @@
 """The largest row of a recipe, forward and backward, before anything is sampled: what does not fit fails now.
 
 Nothing is learned and nothing is drawn, so a run is the same with it and without. On a GPU the optimizer's
-state is allocated beside it and let go, since AdamW makes its own only in the first update.
+state is allocated beside it and let go, since an optimizer makes its own only in the first update.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ from cohort.config.recipe import Recipe
 from cohort.config.stages import Reinforce, Supervised
 from cohort.data.packing import Family, Member, Row, pack, pack_plain
 from cohort.errors import ModelError
+from cohort.policy.outline import sizes_of
 from cohort.policy.policy import Policy
 from cohort.train.forecast import load_of
 from cohort.train.machine import Machine
-from cohort.train.memory import Load
+from cohort.train.memory import Load, state_bytes
 from cohort.train.plan import StagePlan
 from cohort.train.rows import Rows, workers
-
-NUMBERS_OF_STATE = 3
-"""Of AdamW for a weight: two moments, and a master at most."""
 
 
 def rehearse(recipe: Recipe, plans: Sequence[StagePlan], policy: Policy) -> int:
@@ -48,8 +46,9 @@ def rehearse(recipe: Recipe, plans: Sequence[StagePlan], policy: Policy) -> int:
             [row] * load.rows, lambda own: (policy.logprobs(own)[0].sum(), None)
         )
         if policy.device.type == "cuda":
-            state = NUMBERS_OF_STATE * sum(p.numel() for p in parameters)
-            torch.empty(state, dtype=torch.float32, device=policy.device)
+            sizes = sizes_of(policy)
+            state = max(state_bytes(sizes, one.optimizer, one.rounding) for one in loads)
+            torch.empty(state, dtype=torch.uint8, device=policy.device)
         del kept
     except (RuntimeError, MemoryError) as error:
         if not is_memory(error):

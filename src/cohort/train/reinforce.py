@@ -42,7 +42,10 @@ def reinforce(
         updates=options.steps * updates,
     )
     updater = Updater(
-        policy, options.optimizer, updates=(options.steps - _waiting(options)) * updates
+        policy,
+        options.optimizer,
+        updates=(options.steps - _waiting(options)) * updates,
+        key=(context.seed, context.name),
     )
     state = StageState(
         updater,

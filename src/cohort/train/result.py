@@ -5,9 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from cohort.data.disk import refusing
 from cohort.errors import StorageError
@@ -15,6 +13,7 @@ from cohort.policy.load import save_policy, saved_tensors
 from cohort.policy.policy import Policy
 from cohort.train.folder import MODEL
 from cohort.train.products import put_in_place
+from cohort.train.written import compared
 
 
 def save_result(policy: Policy, run: Path) -> None:
@@ -25,7 +24,7 @@ def save_result(policy: Policy, run: Path) -> None:
     try:
         with refusing("saving the model"):
             put_in_place(run / MODEL, partial(save_policy, policy), partial(_verify, policy))
-    except SafetensorError as error:
+    except (SafetensorError, ValueError) as error:
         raise StorageError(
             f"saving the model failed: {error}",
             "make room, then give the same command again: the last checkpoint has all of it",
@@ -35,12 +34,11 @@ def save_result(policy: Policy, run: Path) -> None:
 def _verify(policy: Policy, folder: Path) -> None:
     """Raise StorageError where a weight in the folder is not the policy's."""
     weights = saved_tensors(policy)
-    compared = 0
+    count = 0
     for path in sorted(folder.glob("*.safetensors")):
-        for name, tensor in load_file(path).items():
-            if name in weights:
-                compared += 1
-                if not torch.equal(tensor, weights[name].detach().cpu()):
-                    raise StorageError(f"{name} in {path.name} is not what was saved", "try again")
-    if not compared:
+        for name, same in compared(path, weights):
+            count += 1
+            if not same:
+                raise StorageError(f"{name} in {path.name} is not what was saved", "try again")
+    if not count:
         raise StorageError(f"no weight of the model is in {folder}", "try again")

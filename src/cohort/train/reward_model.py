@@ -30,7 +30,8 @@ from cohort.train.state import REWARD_MODEL, Cost, Learner, StageState
 def reward_model(options: RewardModel, policy: Policy, context: StageContext) -> Cost:
     """Run the stage; every step is in the store when the next one begins."""
     valued = _beginning(options, policy, context)
-    updater = Updater(valued, options.optimizer, updates=options.steps)
+    key = context.seed, context.name
+    updater = Updater(valued, options.optimizer, updates=options.steps, key=key)
     state = StageState(None, others={REWARD_MODEL: Learner(valued, updater)})
     context.begin(state)
     feed = Feed(options, policy, context)

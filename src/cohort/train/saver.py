@@ -1,4 +1,5 @@
-"""Saves checkpoints from another thread, so that a step waits for a copy in memory only.
+"""Saves checkpoints from another thread, so that a step waits for a copy in memory only; or while the run
+waits, from the weights themselves.
 
 One save is on its way at a time. What it fails with is raised at the next step: a run whose
 checkpoints cannot be written stops, and those that were written are intact. A state with a number
@@ -33,6 +34,11 @@ class Saver:
         self._steps = 0
         self._spare: Mapping[str, Tensors] = {}
 
+    @property
+    def in_background(self) -> bool:
+        """Whether the run goes on while a snapshot is written; it is a copy then."""
+        return self._options.in_background
+
     def spare(self) -> Mapping[str, Tensors]:
         """The memory of the last snapshot, for the next one; waits until that one is saved."""
         self.wait()
@@ -56,10 +62,15 @@ class Saver:
     def save(
         self, number: int, taken: Snapshot, *, healthy: bool, then: Callable[[], None]
     ) -> None:
-        """Begin to save; waits for the save before. `then` is called once this one is durable."""
+        """Begin to save; waits for the save before. `then` is called once this one is durable.
+
+        Where that is not in the background, it is at the end of this call.
+        """
         self.wait()
         self._began, self._steps = time.monotonic(), 0
         self._going = self._pool.submit(self._write, number, taken, healthy, then)
+        if not self.in_background:
+            self.wait()
 
     def wait(self) -> None:
         """Until what was begun is saved. Raises StorageError."""
@@ -84,5 +95,5 @@ class Saver:
             raise DivergedError(f"{bad} is not finite at the end of a step", "it was not saved")
         with refusing("saving a checkpoint"):
             self._checkpoints.save(number, encoded(taken), healthy=healthy)
-        self._spare = taken.tensors
+        self._spare = taken.tensors if self.in_background else {}
         then()

@@ -2,7 +2,7 @@
 
     model.safetensors       every parameter once, by name, and the buffers that a model folder has; of a
                             model with adapters only those
-    optimizer.safetensors   by name of the parameter: AdamW's moments and count, float32 masters
+    optimizer.safetensors   by name of the parameter: what the optimizer keeps, float32 masters
     reference.safetensors   the reference policy's parameters, where there is one
     critic.safetensors, critic-optimizer.safetensors   and those of a reward model, where there is one
     state.json              the place in the run, the counts, the algorithm as its controllers left it,
@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from cohort.data.checkpoints import DamagedError, canonical
@@ -30,6 +30,7 @@ from cohort.policy.adapters import own_weights
 from cohort.policy.policy import Policy
 from cohort.rewards.functions import RewardFunction
 from cohort.train.optim import Trainable, Updater
+from cohort.train.written import Written
 
 MODEL, OPTIMIZER, REFERENCE = "model", "optimizer", "reference"
 CRITIC, REWARD_MODEL = "critic", "reward-model"
@@ -87,7 +88,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A copy of everything at a place; what goes on afterwards does not change it."""
+    """Everything at a place: a copy, unless it was asked to be the state itself."""
 
     place: Place
     tensors: Mapping[str, Tensors]
@@ -100,11 +101,12 @@ def snapshot(
     state: StageState,
     rewards: Sequence[RewardFunction],
     health: Mapping[str, Any],
-    spare: Mapping[str, Tensors] = MappingProxyType({}),
+    spare: Mapping[str, Tensors] | None = MappingProxyType({}),
 ) -> Snapshot:
     """A copy of everything that the next step depends on.
 
-    spare: the tensors of a snapshot that nobody needs any more; their memory is used again.
+    spare: the tensors of a snapshot that nobody needs any more; their memory is used again. None: nothing is
+    copied, and what goes on afterwards changes the snapshot.
     """
     own = state.updater
     parts = {MODEL: weights_of(policy), OPTIMIZER: {} if own is None else own.tensors()}
@@ -113,7 +115,10 @@ def snapshot(
     for name, learner in state.others.items():
         parts[name] = weights_of(learner.trained)
         parts[_optimizer_of(name)] = learner.updater.tensors()
-    tensors = {name: _copies(part, spare.get(name, {})) for name, part in parts.items()}
+    tensors = {
+        name: part if spare is None else _copies(part, spare.get(name, {}))
+        for name, part in parts.items()
+    }
     algorithm = state.algorithm
     facts = {
         "stage": stage,
@@ -130,10 +135,12 @@ def snapshot(
     return Snapshot(Place(stage, state.step), tensors, json.loads(canonical(facts)))
 
 
-def encoded(taken: Snapshot) -> dict[str, bytes]:
+def encoded(taken: Snapshot) -> dict[str, bytes | Written]:
     """The files of a checkpoint."""
-    files = {f"{name}.safetensors": save(tensors) for name, tensors in taken.tensors.items()}
-    return files | {STATE: canonical(taken.facts)}
+    files: dict[str, bytes | Written] = {STATE: canonical(taken.facts)}
+    for name, tensors in taken.tensors.items():
+        files[f"{name}.safetensors"] = Written(tensors)
+    return files
 
 
 def decoded(files: Mapping[str, bytes]) -> Snapshot:

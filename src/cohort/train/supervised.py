@@ -21,7 +21,8 @@ from cohort.train.state import Cost, StageState
 
 def supervised(options: Supervised, policy: Policy, context: StageContext) -> Cost:
     """Run the stage: one update per step on the mean negative log-likelihood of its tokens."""
-    updater = Updater(policy, options.optimizer, updates=options.steps)
+    key = context.seed, context.name
+    updater = Updater(policy, options.optimizer, updates=options.steps, key=key)
     state = StageState(updater)
     context.begin(state)
     for step in range(state.step + 1, options.steps + 1):
