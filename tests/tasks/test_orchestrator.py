@@ -10,6 +10,8 @@ import pytest
 from cohort.data.records import Problem
 from cohort.errors import DataError
 from cohort.policy.new import new_tokenizer
+from cohort.rewards.orchestra import orchestra
+from cohort.rewards.outcome import Scored
 from cohort.rollout.environments import Spoken
 from cohort.tasks.orchestrator import BANDS, Orchestrator, asked_for
 from cohort.tasks.orchestrator_desk import KINDS, REACH, Desk
@@ -27,6 +29,7 @@ EASY = Problem(
         "seconds": {"cheap": 3, "medium": 5, "strong": 9},
         "names": {tool: tool for tool in REACH},
         "asks": 2,
+        "strict": False,
         "wants": "cost",
         "preference": {"outcome": 1.0, "cost": 1.0},
     },
@@ -123,6 +126,19 @@ def test_more_calls_than_allowed_end_the_episode_without_an_answer() -> None:
     assert facts["calls"] == {"cheap": 1, "medium": 0, "strong": 0}
 
 
+@pytest.mark.parametrize("turns", [("please",), ("ask cheap", "ask cheap"), ("ask clever",)])
+def test_where_a_problem_is_strict_a_wrong_turn_loses_it_and_is_not_dropped(
+    turns: tuple[str, ...],
+) -> None:
+    _, facts, over = play(like(asks=1, strict=True), *turns)
+    assert over
+    assert (facts["outcome"], facts["lost"], facts["mistakes"]) == (False, True, 0)
+    assert MEASURES["valid"](episodes=[{"turns": [], "facts": facts}]) == [0.0]
+    preference = [EASY.columns["preference"]]
+    said = orchestra(episodes=[{"turns": [], "facts": facts}], preference=preference)  # type: ignore[arg-type]
+    assert said == [Scored(0.0)]
+
+
 def test_the_state_is_that_of_the_problem_and_of_what_was_asked() -> None:
     one, other, third = Desk(), Desk(), Desk()
     for desk, problem in ((one, EASY), (other, EASY), (third, like(answer="18"))):
@@ -166,6 +182,7 @@ def test_options_say_what_problems_are_like() -> None:
     timely = many(1, preferences=["time"])[0]
     assert timely.columns["preference"] == {"outcome": 1.0, "latency": 1.0}
     assert many(1, asks=3)[0].columns["asks"] == 3
+    assert [many(1, strict=strict)[0].columns["strict"] for strict in (True, False)] == [True, False]
     harder = [
         bool(p.columns["harder"]) for p in many(harder_share=0.5) if p.columns["kind"] != "hard"
     ]
@@ -298,6 +315,7 @@ def test_measures_say_what_was_done() -> None:
         {"harder_share": {"cost": 0.1}},
         {"asks": 0},
         {"aliases": "yes"},
+        {"strict": 1},
     ],
 )
 def test_options_that_cannot_be_are_refused_with_their_value(options: dict[str, object]) -> None:

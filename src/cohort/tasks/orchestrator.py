@@ -54,7 +54,7 @@ WORDS = {
 }
 """How a prompt says it."""
 
-BANDS = ((1, 10), (25, 36), (70, 100))
+BANDS = ((1, 8), (10, 20), (70, 100))
 """Prices in cents, from and to below: low, middle and high. Every problem has one of each."""
 
 ORDERS = {"any": None, "ordinary": (0, 1, 2), "swapped": (2, 1, 0)}
@@ -74,6 +74,7 @@ class Orchestrator:
     harder_share: the share of problems one step harder than they look, of those that look easier than hard; a
         number, or one for each of the preferences.
     asks: how many calls a problem allows. aliases: whether tools have other names in every problem.
+    strict: whether a turn that cannot be read ends the episode unsolved, and is not told and dropped.
     """
 
     name = "orchestrator"
@@ -90,6 +91,7 @@ class Orchestrator:
         harder_share: float | Mapping[str, float] = 0.1,
         asks: int = 2,
         aliases: bool = False,
+        strict: bool = False,
         held_out_problems: int = 200,
     ) -> None:
         self.kinds = _some_of("kinds", kinds, KINDS)
@@ -99,6 +101,7 @@ class Orchestrator:
         self.harder_share = _shares("harder_share", harder_share, self.preferences)
         self.asks = whole("orchestrator", "asks", asks, 1, 8)
         self.aliases = _truth("aliases", aliases)
+        self.strict = _truth("strict", strict)
         self._held_out = hold_out(self._draw, held_out_problems, "orchestrator")
 
     def batch(self, *, seed: int, purpose: str, step: int, count: int) -> list[Problem]:
@@ -168,6 +171,7 @@ class Orchestrator:
             "seconds": seconds,
             "names": names,
             "asks": self.asks,
+            "strict": self.strict,
             "wants": wants,
             "preference": dict(PREFERENCES[wants]),
         }

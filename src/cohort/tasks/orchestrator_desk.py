@@ -49,7 +49,9 @@ class Desk:
     """The environment of a problem: what was asked, what it has cost, and how long it took.
 
     Facts: `calls` of each tool, `cost` in cents, `latency` in simulated seconds, `mistakes` (turns that
-    could not be read), `first`, the tool that was asked first; `outcome` once there is an answer.
+    could not be read), `first`, the tool that was asked first; `outcome` once there is an answer. Where a
+    problem is strict, the first turn that cannot be read ends the episode: it is `lost`, as one with a
+    wrong answer is, and there are no mistakes that it would be dropped for.
     """
 
     quick = True
@@ -83,7 +85,7 @@ class Desk:
         if tool is None:
             return self._mistaken(NO_SUCH)
         if sum(self._calls.values()) >= self._number("asks"):
-            return Observed(over=True, facts=self._facts())
+            return self._lost() if self._strict else Observed(over=True, facts=self._facts())
         self._calls[tool] += 1
         self._first = self._first or tool
         self._cost += self._table("prices")[tool]
@@ -92,8 +94,13 @@ class Desk:
         return Observed(shown(self._said), facts=self._facts())
 
     def _mistaken(self, why: str) -> Observed:
+        if self._strict:
+            return self._lost()
         self._mistakes += 1
         return Observed(shown(why), facts=self._facts())
+
+    def _lost(self) -> Observed:
+        return Observed(over=True, facts=self._facts() | {"outcome": False, "lost": True})
 
     def _facts(self) -> dict[str, object]:
         return {
@@ -108,6 +115,10 @@ class Desk:
         table = self._problem.columns[column]
         assert isinstance(table, Mapping), self._problem
         return table
+
+    @property
+    def _strict(self) -> bool:
+        return bool(self._problem.columns["strict"])
 
     def _number(self, column: str) -> int:
         number = self._problem.columns[column]
