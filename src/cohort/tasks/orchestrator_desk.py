@@ -1,9 +1,9 @@
 """Where the task "orchestrator" is played: tools that cost money and time, asked in turns.
 
 A turn of the policy is `ask NAME`, or `done`: then the answer is what the last tool said. A tool that is
-asked a problem that looks too hard for it says `failed`. A problem may be harder than it looks: then a tool
-that took it for easy answers wrongly, and nobody can tell. Time is simulated: a call takes the seconds of the
-problem's table, and none.
+asked a problem that looks too hard for it says `failed`. A problem may be harder than it looks, which is as
+hard as any: then every tool but the last answers wrongly where it took it for easy, and nobody can tell. Time
+is simulated: a call takes the seconds of the problem's table, and none.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def answer_of(tool: str, problem: Problem) -> str:
     looks = KINDS.index(kind)
     if REACH[tool] < looks:
         return FAILED
-    if REACH[tool] < looks + bool(problem.columns["harder"]):
+    if problem.columns["harder"] and REACH[tool] < len(KINDS) - 1:
         return f"{(int(right) + 1 + keyed.digest('wrong', problem.id, tool) % 99) % 100:02d}"
     return right
 
