@@ -29,7 +29,6 @@ EASY = Problem(
         "seconds": {"cheap": 3, "medium": 5, "strong": 9},
         "names": {tool: tool for tool in REACH},
         "asks": 2,
-        "strict": False,
         "wants": "cost",
         "preference": {"outcome": 1.0, "cost": 1.0},
     },
@@ -40,9 +39,11 @@ def like(problem: Problem = EASY, **columns: object) -> Problem:
     return replace(problem, columns={**problem.columns, **columns})
 
 
-def play(problem: Problem, *turns: str) -> tuple[list[str], dict[str, object], bool]:
+def play(
+    problem: Problem, *turns: str, strict: bool = False
+) -> tuple[list[str], dict[str, object], bool]:
     """What is seen after each turn, the facts, and whether it is over."""
-    desk = Desk()
+    desk = Desk(strict=strict)
     assert desk.reset(problem, 1) == problem.prompt
     facts: dict[str, object] = {}
     seen, over = [], False
@@ -127,16 +128,21 @@ def test_more_calls_than_allowed_end_the_episode_without_an_answer() -> None:
 
 
 @pytest.mark.parametrize("turns", [("please",), ("ask cheap", "ask cheap"), ("ask clever",)])
-def test_where_a_problem_is_strict_a_wrong_turn_loses_it_and_is_not_dropped(
+def test_a_strict_desk_loses_a_problem_by_a_wrong_turn_and_it_is_not_dropped(
     turns: tuple[str, ...],
 ) -> None:
-    _, facts, over = play(like(asks=1, strict=True), *turns)
+    _, facts, over = play(like(asks=1), *turns, strict=True)
     assert over
     assert (facts["outcome"], facts["lost"], facts["mistakes"]) == (False, True, 0)
     assert MEASURES["valid"](episodes=[{"turns": [], "facts": facts}]) == [0.0]
     preference = [EASY.columns["preference"]]
     said = orchestra(episodes=[{"turns": [], "facts": facts}], preference=preference)  # type: ignore[arg-type]
     assert said == [Scored(0.0)]
+
+
+def test_a_desk_that_is_neither_strict_nor_not_is_refused() -> None:
+    with pytest.raises(DataError, match="strict is 'yes'"):
+        Desk(strict="yes")  # type: ignore[arg-type]
 
 
 def test_the_state_is_that_of_the_problem_and_of_what_was_asked() -> None:
@@ -182,7 +188,6 @@ def test_options_say_what_problems_are_like() -> None:
     timely = many(1, preferences=["time"])[0]
     assert timely.columns["preference"] == {"outcome": 1.0, "latency": 1.0}
     assert many(1, asks=3)[0].columns["asks"] == 3
-    assert [many(1, strict=strict)[0].columns["strict"] for strict in (True, False)] == [True, False]
     harder = [
         bool(p.columns["harder"]) for p in many(harder_share=0.5) if p.columns["kind"] != "hard"
     ]
@@ -315,7 +320,6 @@ def test_measures_say_what_was_done() -> None:
         {"harder_share": {"cost": 0.1}},
         {"asks": 0},
         {"aliases": "yes"},
-        {"strict": 1},
     ],
 )
 def test_options_that_cannot_be_are_refused_with_their_value(options: dict[str, object]) -> None:

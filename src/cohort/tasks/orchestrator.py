@@ -71,10 +71,9 @@ class Orchestrator:
     preferences: what may matter to whoever asks: some of outcome, cost and time.
     prices: any (whichever tool is dear), ordinary (the strong one is) or swapped (the cheap one is).
     unseen_prices: use the fifth of the prices that problems otherwise never have.
-    harder_share: the share of problems that only the strong tool solves, of those that look easier than hard; a
-        number, or one for each of the preferences.
+    harder_share: the share of problems that only the strong tool solves, of those that look easier than hard;
+        a number, or one for each of the preferences.
     asks: how many calls a problem allows. aliases: whether tools have other names in every problem.
-    strict: whether a turn that cannot be read ends the episode unsolved, and is not told and dropped.
     """
 
     name = "orchestrator"
@@ -91,7 +90,6 @@ class Orchestrator:
         harder_share: float | Mapping[str, float] = 0.1,
         asks: int = 2,
         aliases: bool = False,
-        strict: bool = False,
         held_out_problems: int = 200,
     ) -> None:
         self.kinds = _some_of("kinds", kinds, KINDS)
@@ -101,7 +99,6 @@ class Orchestrator:
         self.harder_share = _shares("harder_share", harder_share, self.preferences)
         self.asks = whole("orchestrator", "asks", asks, 1, 8)
         self.aliases = _truth("aliases", aliases)
-        self.strict = _truth("strict", strict)
         self._held_out = hold_out(self._draw, held_out_problems, "orchestrator")
 
     def batch(self, *, seed: int, purpose: str, step: int, count: int) -> list[Problem]:
@@ -171,7 +168,6 @@ class Orchestrator:
             "seconds": seconds,
             "names": names,
             "asks": self.asks,
-            "strict": self.strict,
             "wants": wants,
             "preference": dict(PREFERENCES[wants]),
         }

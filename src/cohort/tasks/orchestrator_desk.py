@@ -14,6 +14,7 @@ from typing import Any, final
 
 from cohort.data import keyed
 from cohort.data.records import Problem
+from cohort.errors import DataError, legible
 from cohort.rollout.environments import Observed, Spoken
 
 KINDS = ("easy", "middling", "hard")
@@ -49,13 +50,20 @@ class Desk:
     """The environment of a problem: what was asked, what it has cost, and how long it took.
 
     Facts: `calls` of each tool, `cost` in cents, `latency` in simulated seconds, `mistakes` (turns that
-    could not be read), `first`, the tool that was asked first; `outcome` once there is an answer. Where a
-    problem is strict, the first turn that cannot be read ends the episode: it is `lost`, as one with a
-    wrong answer is, and there are no mistakes that it would be dropped for.
+    could not be read), `first`, the tool that was asked first; `outcome` once there is an answer. Where it
+    is strict, the first turn that cannot be read, or one call too many, ends the episode: it is `lost`, as
+    one with a wrong answer is, and there are no mistakes that it would be dropped for.
     """
 
     quick = True
     protocol = 1
+
+    def __init__(self, *, strict: bool = False) -> None:
+        if not isinstance(strict, bool):
+            raise DataError(
+                f"environment orchestrator: strict is {legible(repr(strict))}", "use true or false"
+            )
+        self._strict = strict
 
     def reset(self, problem: Problem, seed: int) -> str:
         """The problem's prompt. Nothing is drawn: what is random of a problem was drawn with it."""
@@ -115,10 +123,6 @@ class Desk:
         table = self._problem.columns[column]
         assert isinstance(table, Mapping), self._problem
         return table
-
-    @property
-    def _strict(self) -> bool:
-        return bool(self._problem.columns["strict"])
 
     def _number(self, column: str) -> int:
         number = self._problem.columns[column]
