@@ -7,6 +7,7 @@ import http.client
 import json
 import threading
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -79,7 +80,7 @@ def then_usual(**request: Any) -> Body:
 def raises(error: BaseException) -> Body:
     def body(base_url: str) -> None:
         asked(base_url)
-        raise error
+        raise copy(error)  # one that is raised again and again would keep all that it came through
 
     return body
 

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
 from cohort.data.records import Problem
@@ -30,7 +31,7 @@ def resets(body: Callable[[], Any], **more: Any) -> Callable[[], Any]:
 
 def raising(error: BaseException) -> Callable[[], Any]:
     def body() -> Any:
-        raise error
+        raise copy(error)  # one that is raised again and again would keep all that it came through
 
     return body
 

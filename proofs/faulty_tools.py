@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 from proofs.episode_ground import Fault, calling, hang, with_tool
@@ -21,7 +22,7 @@ class Unspeakable(Exception):
 
 def raising(error: BaseException) -> Any:
     def body() -> None:
-        raise error
+        raise copy(error)  # one that is raised again and again would keep all that it came through
 
     return with_tool(body)
 

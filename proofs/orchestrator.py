@@ -79,6 +79,11 @@ class Played:
         return statistics.fmean(own.columns["prices"]["strong"] for own in self.problems)
 
     @property
+    def cost_of_fitting(self) -> float:
+        """Cents per problem of whoever asks the fitting tool once, always: the least that solves all."""
+        return statistics.fmean(p.columns["prices"][fitting_tool(p.columns)] for p in self.problems)
+
+    @property
     def first(self) -> dict[str, dict[str, float]]:
         """The shares of the tools that were asked first, by kind of problem."""
         return first_tools(zip(self.problems, self.facts, strict=True))
@@ -142,6 +147,7 @@ def figures(found: dict[str, Played], minutes: float) -> dict[str, Any]:
         "solved, as hard as they look": bill.solved,
         "cost": bill.cost,
         "cost of strong": bill.cost_of_strong,
+        "cost of fitting": bill.cost_of_fitting,
         "swapped: strong": statistics.fmean(f["first"] == "strong" for f in found["swapped"].facts),
         "unseen: fitting": found["unseen"].fitting,
         "unseen: cheap on easy": found["unseen ordinary"].first["easy"]["cheap"],

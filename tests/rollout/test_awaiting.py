@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 
@@ -89,3 +90,23 @@ def test_a_loop_that_nobody_uses_ends() -> None:
     awaiting.close()
     own.join(20.0)
     assert not own.is_alive()
+
+
+def test_a_loop_ends_though_a_task_clings_to_it() -> None:
+    async def clings() -> None:
+        for _ in range(2):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+
+    async def leaves() -> None:
+        left.append(asyncio.create_task(clings()))
+        await asyncio.sleep(0)
+
+    left: list[asyncio.Task[None]] = []
+    before, awaiting = loops(), Awaiting(5.0)
+    awaiting.settled(leaves())
+    (own,) = loops() - before
+    awaiting.close()
+    own.join(20.0)
+    assert not own.is_alive()
+    assert left[0].done()

@@ -10,6 +10,8 @@ import pytest
 from cohort.data.records import Problem
 from cohort.errors import DataError
 from cohort.policy.new import new_tokenizer
+from cohort.rewards.orchestra import orchestra
+from cohort.rewards.outcome import Scored
 from cohort.rollout.environments import Spoken
 from cohort.tasks.orchestrator import BANDS, Orchestrator, asked_for
 from cohort.tasks.orchestrator_desk import KINDS, REACH, Desk
@@ -37,9 +39,11 @@ def like(problem: Problem = EASY, **columns: object) -> Problem:
     return replace(problem, columns={**problem.columns, **columns})
 
 
-def play(problem: Problem, *turns: str) -> tuple[list[str], dict[str, object], bool]:
+def play(
+    problem: Problem, *turns: str, strict: bool = False
+) -> tuple[list[str], dict[str, object], bool]:
     """What is seen after each turn, the facts, and whether it is over."""
-    desk = Desk()
+    desk = Desk(strict=strict)
     assert desk.reset(problem, 1) == problem.prompt
     facts: dict[str, object] = {}
     seen, over = [], False
@@ -85,7 +89,7 @@ def test_what_is_harder_than_it_looks_is_answered_wrongly_and_the_same_by_all_me
     assert re.fullmatch(r"-> [0-9]{2}\n", first)
     assert first != "-> 17\n"
     assert again == [first]
-    assert play(harder, "ask medium")[0] == play(harder, "ask strong")[0] == ["-> 17\n"]
+    assert play(harder, "ask medium")[0] != ["-> 17\n"] == play(harder, "ask strong")[0]
     assert play(like(kind="middling", harder=True), "ask cheap")[0] == ["-> failed\n"]
 
 
@@ -121,6 +125,24 @@ def test_more_calls_than_allowed_end_the_episode_without_an_answer() -> None:
     assert over
     assert "outcome" not in facts
     assert facts["calls"] == {"cheap": 1, "medium": 0, "strong": 0}
+
+
+@pytest.mark.parametrize("turns", [("please",), ("ask cheap", "ask cheap"), ("ask clever",)])
+def test_a_strict_desk_loses_a_problem_by_a_wrong_turn_and_it_is_not_dropped(
+    turns: tuple[str, ...],
+) -> None:
+    _, facts, over = play(like(asks=1), *turns, strict=True)
+    assert over
+    assert (facts["outcome"], facts["lost"], facts["mistakes"]) == (False, True, 0)
+    assert MEASURES["valid"](episodes=[{"turns": [], "facts": facts}]) == [0.0]
+    preference = [EASY.columns["preference"]]
+    said = orchestra(episodes=[{"turns": [], "facts": facts}], preference=preference)  # type: ignore[arg-type]
+    assert said == [Scored(0.0)]
+
+
+def test_a_desk_that_is_neither_strict_nor_not_is_refused() -> None:
+    with pytest.raises(DataError, match="strict is 'yes'"):
+        Desk(strict="yes")  # type: ignore[arg-type]
 
 
 def test_the_state_is_that_of_the_problem_and_of_what_was_asked() -> None:

@@ -56,4 +56,4 @@ def _not_looked(error: Exception) -> Finding:
 
 
 def _which(finding: Finding | None) -> tuple[str, int] | None:
-    return finding and (finding.name, finding.stage)
+    return None if finding is None else (finding.name, finding.stage)

@@ -21,6 +21,8 @@ T = TypeVar("T")
 MOST_LOOPS = 64
 GRACE_SECONDS = 0.25
 """That a coroutine has after its cancellation."""
+CANCELLATIONS, ENDING_SECONDS = 3, 2.0
+"""How often what is left on a loop that ends is cancelled, and how long it has each time."""
 _MAKING = threading.Lock()
 
 
@@ -114,11 +116,20 @@ async def _into(came: concurrent.futures.Future[T], value: Awaitable[T]) -> None
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
-    """Until it is stopped; then what is still on it is cancelled."""
+    """Until it is stopped; then what is still on it is cancelled, more than once where it clings."""
     asyncio.set_event_loop(loop)
     loop.run_forever()
-    left = asyncio.all_tasks(loop)
-    for task in left:
-        task.cancel()
-    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    for _ in range(CANCELLATIONS):
+        if left := asyncio.all_tasks(loop):
+            loop.run_until_complete(_cancelled(left))
     loop.close()
+
+
+async def _cancelled(tasks: set[asyncio.Task[object]]) -> None:
+    """They end, or hold out; two cancellations in a row can reach a task as one."""
+    for task in tasks:
+        task.cancel()
+    done, _ = await asyncio.wait(tasks, timeout=ENDING_SECONDS)
+    for task in done:
+        if not task.cancelled():
+            task.exception()  # else the log would say that nobody looked at it

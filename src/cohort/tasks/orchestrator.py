@@ -5,7 +5,7 @@ how long it takes, and what matters to whoever asks. There is no more to it: onl
 Demonstrations ask tools at random, in the right form: which of them pays is left to be found out. Tools are
 asked, and their answers seen, in turns (see `orchestrator_desk`).
 
-    prompt          middling: cheap 07c 3s, medium 31c 5s, strong 84c 9s; cost matters
+    prompt          middling: cheap 07c 3s, medium 16c 5s, strong 84c 9s; cost matters
     turn 1          ask cheap           and it is shown     -> failed
     turn 2          ask medium          and it is shown     -> 17
     turn 3          done
@@ -54,7 +54,7 @@ WORDS = {
 }
 """How a prompt says it."""
 
-BANDS = ((1, 10), (25, 36), (70, 100))
+BANDS = ((1, 8), (10, 20), (70, 100))
 """Prices in cents, from and to below: low, middle and high. Every problem has one of each."""
 
 ORDERS = {"any": None, "ordinary": (0, 1, 2), "swapped": (2, 1, 0)}
@@ -71,8 +71,8 @@ class Orchestrator:
     preferences: what may matter to whoever asks: some of outcome, cost and time.
     prices: any (whichever tool is dear), ordinary (the strong one is) or swapped (the cheap one is).
     unseen_prices: use the fifth of the prices that problems otherwise never have.
-    harder_share: the share of problems one step harder than they look, of those that look easier than hard; a
-        number, or one for each of the preferences.
+    harder_share: the share of problems that only the strong tool solves, of those that look easier than hard;
+        a number, or one for each of the preferences.
     asks: how many calls a problem allows. aliases: whether tools have other names in every problem.
     """
 

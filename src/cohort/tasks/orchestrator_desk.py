@@ -1,9 +1,9 @@
 """Where the task "orchestrator" is played: tools that cost money and time, asked in turns.
 
 A turn of the policy is `ask NAME`, or `done`: then the answer is what the last tool said. A tool that is
-asked a problem that looks too hard for it says `failed`. A problem may be harder than it looks: then a tool
-that took it for easy answers wrongly, and nobody can tell. Time is simulated: a call takes the seconds of the
-problem's table, and none.
+asked a problem that looks too hard for it says `failed`. A problem may be harder than it looks, which is as
+hard as any: then every tool but the last answers wrongly where it took it for easy, and nobody can tell. Time
+is simulated: a call takes the seconds of the problem's table, and none.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, final
 
 from cohort.data import keyed
 from cohort.data.records import Problem
+from cohort.errors import DataError, legible
 from cohort.rollout.environments import Observed, Spoken
 
 KINDS = ("easy", "middling", "hard")
@@ -39,7 +40,7 @@ def answer_of(tool: str, problem: Problem) -> str:
     looks = KINDS.index(kind)
     if REACH[tool] < looks:
         return FAILED
-    if REACH[tool] < looks + bool(problem.columns["harder"]):
+    if problem.columns["harder"] and REACH[tool] < len(KINDS) - 1:
         return f"{(int(right) + 1 + keyed.digest('wrong', problem.id, tool) % 99) % 100:02d}"
     return right
 
@@ -49,11 +50,20 @@ class Desk:
     """The environment of a problem: what was asked, what it has cost, and how long it took.
 
     Facts: `calls` of each tool, `cost` in cents, `latency` in simulated seconds, `mistakes` (turns that
-    could not be read), `first`, the tool that was asked first; `outcome` once there is an answer.
+    could not be read), `first`, the tool that was asked first; `outcome` once there is an answer. Where it
+    is strict, the first turn that cannot be read, or one call too many, ends the episode: it is `lost`, as
+    one with a wrong answer is, and there are no mistakes that it would be dropped for.
     """
 
     quick = True
     protocol = 1
+
+    def __init__(self, *, strict: bool = False) -> None:
+        if not isinstance(strict, bool):
+            raise DataError(
+                f"environment orchestrator: strict is {legible(repr(strict))}", "use true or false"
+            )
+        self._strict = strict
 
     def reset(self, problem: Problem, seed: int) -> str:
         """The problem's prompt. Nothing is drawn: what is random of a problem was drawn with it."""
@@ -83,7 +93,7 @@ class Desk:
         if tool is None:
             return self._mistaken(NO_SUCH)
         if sum(self._calls.values()) >= self._number("asks"):
-            return Observed(over=True, facts=self._facts())
+            return self._lost() if self._strict else Observed(over=True, facts=self._facts())
         self._calls[tool] += 1
         self._first = self._first or tool
         self._cost += self._table("prices")[tool]
@@ -92,8 +102,13 @@ class Desk:
         return Observed(shown(self._said), facts=self._facts())
 
     def _mistaken(self, why: str) -> Observed:
+        if self._strict:
+            return self._lost()
         self._mistakes += 1
         return Observed(shown(why), facts=self._facts())
+
+    def _lost(self) -> Observed:
+        return Observed(over=True, facts=self._facts() | {"outcome": False, "lost": True})
 
     def _facts(self) -> dict[str, object]:
         return {

@@ -49,7 +49,9 @@ def waited(*, episodes: Episodes, **_: object) -> list[float | None]:
 def valid(*, episodes: Episodes, **_: object) -> list[float | None]:
     """1.0 where every turn was understood and the last one was `done`."""
     return [
-        None if facts is None else float("outcome" in facts and not facts["mistakes"])
+        None
+        if facts is None
+        else float("outcome" in facts and not facts["mistakes"] and not facts.get("lost"))
         for facts in _facts(episodes)
     ]
 

@@ -52,8 +52,9 @@ def rewards(db: sqlite3.Connection, stage: int, names: list[str]) -> list[dict[s
         if statistic == "mean":
             means[function] = _whole(db, stage, name, "avg")
         elif statistic in OUTCOMES or statistic.startswith(FAILED):
-            kind = "max" if statistic == "slowest_seconds" else "total"
-            found.setdefault(function, {})[statistic] = _whole(db, stage, name, kind) or 0.0
+            worst = statistic == "slowest_seconds"
+            value = _whole(db, stage, name, "max" if worst else "total")
+            found.setdefault(function, {})[statistic] = value or 0.0
     return [
         {
             "function": one_line(function),
