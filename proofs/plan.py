@@ -12,7 +12,6 @@ the constants of `train.memory` are theirs, and they are not judged.
 from __future__ import annotations
 
 import json
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -95,8 +94,7 @@ def measure(name: str, folder: Path) -> None:
     with phases.watched():
         run = train_recipe(made, run=folder / "run", base=folder, name="measured", quiet=True)
     found = sqlite3.connect(run / "run.db").execute("SELECT seconds FROM steps ORDER BY step")
-    workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    peaks = phases.said()["gib"]
+    peaks, workers = phases.said()["gib"], phases.below
     print(
         json.dumps(
             {
