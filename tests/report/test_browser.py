@@ -398,11 +398,13 @@ def look_everywhere(page: Any) -> None:
             page,
             f"document.querySelector('.heading .up-link') && location.hash.endsWith('id={number}')",
         )
-    page.keyboard.press("c")
-    page.keyboard.press("c")
-    page.keyboard.press("c")
+    for _ in range(9):  # colours, of which one is none
+        page.keyboard.press("c")
+        page.wait_for_timeout(100)
+        none_executed(page)
+        if page.locator(".turns").count():
+            break
     page.wait_for_selector(".turns")
-    none_executed(page)
 
 
 FOREIGN = (
