@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
 
 import torch
 from torch import Tensor, UntypedStorage
@@ -21,8 +20,12 @@ LEAST_BYTES = 2**17
 KEPT_BYTES = 2**30
 """A thread that holds more gives it back after an update: beside such rows new pages cost nothing."""
 
-_uses = cast(Callable[[int], int] | None, getattr(torch._C, "_storage_Use_Count", None))
-"""How many hold a storage; without it nothing is kept."""
+_COUNTS = hasattr(torch._C, "_storage_Use_Count")
+"""Whether torch says how many hold a storage; without that nothing is kept."""
+
+
+def _uses(address: int) -> int:
+    return torch._C._storage_Use_Count(address)
 
 
 class _Blocks(threading.local):
@@ -36,7 +39,7 @@ class _Blocks(threading.local):
         own = self.by_width.setdefault(width, [])
         size = max(rows, self.longest if rows > 1 else 1) * width
         for place, block in enumerate(own):
-            if _uses is not None and _uses(block._cdata) == 1:
+            if _uses(block._cdata) == 1:
                 if block.nbytes() < size:
                     own[place] = block = UntypedStorage(size)
                 return block
@@ -66,7 +69,7 @@ def kept(longest: int) -> Iterator[None]:
 
 def keeps(like: Tensor) -> bool:
     """Whether `empty` takes from blocks here."""
-    return _blocks.longest > 0 and like.device.type == "cpu" and _uses is not None
+    return _blocks.longest > 0 and like.device.type == "cpu" and _COUNTS
 
 
 def empty(shape: Sequence[int], like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
@@ -76,4 +79,5 @@ def empty(shape: Sequence[int], like: Tensor, dtype: torch.dtype | None = None) 
     if not keeps(like) or shape[0] * width < LEAST_BYTES:
         return like.new_empty(shape, dtype=dtype)
     block = _blocks.take(shape[0], width)
-    return torch.empty(0, dtype=dtype).set_(block, 0, tuple(shape))  # type: ignore[call-overload]
+    place = torch.empty(0, dtype=dtype)
+    return place.set_(block, 0, tuple(shape))  # type: ignore[call-overload]  # bytes serve any type
